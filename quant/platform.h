@@ -1,0 +1,32 @@
+/* platform.h: everything that needs the operating system; platform_posix.c is the only file of
+ * quant/ that includes its headers. Files are read by pread, so a truncated file is a fault and
+ * never a signal. Thread-safe. */
+#ifndef LICHEN_PLATFORM_H
+#define LICHEN_PLATFORM_H
+
+#include "fault.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct file; /* an open file */
+
+/* Opens for reading. The fault names path and the system's reason. */
+bool file_open(const char *path, struct file **out, struct fault *fault);
+void file_close(struct file *file); /* NULL is allowed */
+uint64_t file_size(const struct file *file);
+const char *file_path(const struct file *file);
+/* Reads exactly size bytes at offset, retrying short reads and EINTR; a shorter file is a fault. */
+bool file_read(struct file *file, uint64_t offset, void *dst, size_t size, struct fault *fault);
+
+/* Whole small file (at most limit bytes) as malloc'd bytes with a NUL behind them. */
+bool file_load(const char *path, size_t limit, char **bytes, size_t *size, struct fault *fault);
+/* All or nothing: writes path.part-<pid>, fsync, rename, fsync of the folder. mode e.g. 0600. */
+bool file_save(const char *path, const void *bytes, size_t size, unsigned mode,
+               struct fault *fault);
+bool folder_create(const char *path, struct fault *fault); /* with parents; existing is success */
+
+uint64_t clock_ns(void); /* monotonic */
+uint32_t processor_count(void); /* usable by this process, >= 1 */
+uint64_t memory_available(void); /* bytes of host memory that could be used now; 0 = unknown */
+
+#endif
