@@ -31,7 +31,7 @@ static void put_string(struct build *build, const char *text, size_t size)
 {
     put_number(build, size, 8);
     for (size_t i = 0; i < size; i++)
-        put(build, text[i] == '_' ? " " : text + i, 1);
+        put(build, text[i] == '~' ? " " : text + i, 1);
 }
 
 static void put_repeated(struct build *build, const char *word)
@@ -106,7 +106,7 @@ const char build_good_words[] = GGUF_HEAD(2, 26)
     "s:array.u16 4:9 4:2 8:2 2:1 2:65535 s:array.i16 4:9 4:3 8:2 2:1 2:-1 "
     "s:array.u32 4:9 4:4 8:2 4:1 4:0x7fffffff s:array.i32 4:9 4:5 8:2 4:1 4:-1 "
     "s:array.f32 4:9 4:6 8:2 f:1 f:-0.25 s:array.bool 4:9 4:7 8:2 1:1 1:0 "
-    "s:array.text 4:9 4:8 8:3 s:a s: s:bc_d s:array.u64 4:9 4:10 8:2 8:1 8:-1 "
+    "s:array.text 4:9 4:8 8:3 s:a s: s:bc~d s:array.u64 4:9 4:10 8:2 8:1 8:-1 "
     "s:array.i64 4:9 4:11 8:2 8:1 8:-1 s:array.f64 4:9 4:12 8:2 8:0 8:0x3ff0000000000000 "
     "s:array.empty 4:9 4:5 8:0 s:array.large 4:9 4:4 8:2 4:1 4:0x80000000 "
     /* tensors: name, dims, type, offset */

@@ -1,7 +1,7 @@
 /* gguf_build.h: makes small files, good or bad, from a line of text. Words, separated by spaces:
  *   N:VALUE    VALUE as a little-endian number of N bytes (1, 2, 4, 8); decimal, 0x.. or -..
  *   'TEXT'     the bytes of TEXT, without a length
- *   s:TEXT     a GGUF string: its length in 8 bytes, then TEXT; "_" in TEXT stands for a space
+ *   s:TEXT     a GGUF string: its length in 8 bytes, then TEXT; "~" in TEXT stands for a space
  *   x:COUNT*C  COUNT times the character C
  *   f:VALUE    a float of 4 bytes
  *   @N         zeros up to a multiple of N
