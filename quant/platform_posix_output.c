@@ -58,10 +58,25 @@ static bool open_part(struct output *output, unsigned mode, struct fault *fault)
     return output_fault(output, "cannot create a part file beside it", fault);
 }
 
+static bool disk_full(const struct output *output, uint64_t size, uint64_t left,
+                      struct fault *fault)
+{
+    return fault_set(fault, FAULT_FILE, "%s: needs %.1f MB, the disk has %.1f MB free",
+                     output->path, (double)size / 1e6, (double)left / 1e6);
+}
+
 static bool reserve(struct output *output, uint64_t size, struct fault *fault)
 {
     if (size == 0)
         return true;
+    /* Asked first: some file systems fill the disk to its end before they say no. */
+    struct statvfs status;
+    uint64_t left = UINT64_MAX;
+    if (fstatvfs(output->descriptor, &status) == 0 &&
+        __builtin_mul_overflow((uint64_t)status.f_bavail, (uint64_t)status.f_frsize, &left))
+        left = UINT64_MAX;
+    if (size > left)
+        return disk_full(output, size, left, fault);
     int error;
     do
         error = posix_fallocate(output->descriptor, 0, (off_t)size);
@@ -69,13 +84,8 @@ static bool reserve(struct output *output, uint64_t size, struct fault *fault)
     /* A file system that cannot reserve is told at each write instead. */
     if (error == 0 || error == EOPNOTSUPP || error == EINVAL || error == ENOSYS)
         return true;
-    struct statvfs status;
-    unsigned long long left = 0;
-    if (fstatvfs(output->descriptor, &status) == 0)
-        left = (unsigned long long)status.f_bavail * status.f_frsize;
     if (error == ENOSPC)
-        return fault_set(fault, FAULT_FILE, "%s: needs %.1f MB, the disk has %.1f MB free",
-                         output->path, (double)size / 1e6, (double)left / 1e6);
+        return disk_full(output, size, left, fault);
     errno = error;
     return output_fault(output, "cannot reserve its size", fault);
 }
