@@ -139,13 +139,28 @@ bool output_append(struct output *output, const void *bytes, size_t size, struct
     return true;
 }
 
-static bool sync_descriptor(const struct output *output, int descriptor, struct fault *fault)
+static int sync_descriptor(int descriptor)
 {
     int result;
     do
         result = fsync(descriptor);
     while (result != 0 && errno == EINTR);
-    return result == 0 || output_fault(output, "cannot make it durable", fault);
+    return result;
+}
+
+static bool sync_part(const struct output *output, struct fault *fault)
+{
+    return sync_descriptor(output->descriptor) == 0 ||
+           output_fault(output, "cannot make it durable", fault);
+}
+
+static bool set_size(const struct output *output, struct fault *fault)
+{
+    int result;
+    do
+        result = ftruncate(output->descriptor, (off_t)output->end);
+    while (result != 0 && errno == EINTR);
+    return result == 0 || output_fault(output, "cannot set its size", fault);
 }
 
 /* A rename is durable only when the folder is. */
@@ -162,7 +177,7 @@ static bool sync_folder(const struct output *output, struct fault *fault)
     if (descriptor < 0)
         return output_fault(output, "cannot open its folder", fault);
     /* EINVAL: a file system whose folders need no sync */
-    bool done = fsync(descriptor) == 0 || errno == EINVAL ||
+    bool done = sync_descriptor(descriptor) == 0 || errno == EINVAL ||
                 output_fault(output, "cannot make its folder durable", fault);
     close(descriptor);
     return done;
@@ -178,12 +193,9 @@ static bool close_part(struct output *output, struct fault *fault)
 
 bool output_finish(struct output *output, const void *first, size_t size, struct fault *fault)
 {
-    if (ftruncate(output->descriptor, (off_t)output->end) != 0)
-        return output_fault(output, "cannot set its size", fault);
-    if (!sync_descriptor(output, output->descriptor, fault))
+    if (!set_size(output, fault) || !sync_part(output, fault))
         return false;
-    if (size > 0 && (!write_at(output, first, size, 0, fault) ||
-                     !sync_descriptor(output, output->descriptor, fault)))
+    if (size > 0 && (!write_at(output, first, size, 0, fault) || !sync_part(output, fault)))
         return false;
     if (!close_part(output, fault))
         return false;
