@@ -1,5 +1,5 @@
-/* platform.h: everything that needs the operating system; platform_posix.c is the only file of
- * quant/ that includes its headers. Files are read by pread, so a truncated file is a fault and
+/* platform.h: everything that needs the operating system; platform_posix*.c are the only files of
+ * quant/ that include its headers. Files are read by pread, so a truncated file is a fault and
  * never a signal. Thread-safe. */
 #ifndef LICHEN_PLATFORM_H
 #define LICHEN_PLATFORM_H
