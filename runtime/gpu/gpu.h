@@ -31,9 +31,9 @@ struct gpu_info {
     char name[256];
     char uuid[37]; /* 8-4-4-4-12 lower-case hex */
     enum gpu_type type;
-    char driver[256];         /* driverName and driverInfo */
-    uint32_t api_version;     /* VK_MAKE_API_VERSION */
-    uint32_t driver_version;  /* raw */
+    char driver[256];        /* driverName and driverInfo */
+    uint32_t api_version;    /* VK_MAKE_API_VERSION */
+    uint32_t driver_version; /* raw */
     uint32_t vendor_id, device_id;
     uint32_t heap_count;
     struct gpu_heap heaps[GPU_HEAP_MAX];
@@ -47,14 +47,14 @@ struct gpu_info {
     bool memory_budget, memory_priority, pipeline_statistics, timestamps;
     uint32_t subgroup_size, subgroup_min, subgroup_max;
     /* limits that bind */
-    uint64_t storage_range_max;    /* maxStorageBufferRange */
-    uint64_t allocation_max;       /* maxMemoryAllocationSize */
-    uint32_t shared_memory;        /* bytes a workgroup */
-    uint32_t invocations_max;      /* a workgroup */
+    uint64_t storage_range_max; /* maxStorageBufferRange */
+    uint64_t allocation_max;    /* maxMemoryAllocationSize */
+    uint32_t shared_memory;     /* bytes a workgroup */
+    uint32_t invocations_max;   /* a workgroup */
     uint32_t group_count_max[3];
-    uint32_t storage_alignment;    /* minStorageBufferOffsetAlignment */
-    uint32_t storage_binding_max;  /* storage buffers of a stage */
-    double timestamp_ns;           /* a tick */
+    uint32_t storage_alignment;   /* minStorageBufferOffsetAlignment */
+    uint32_t storage_binding_max; /* storage buffers of a stage */
+    double timestamp_ns;          /* a tick */
     bool usable;
     char reason[256]; /* why chosen or why not */
 };
@@ -68,12 +68,12 @@ bool gpu_list(struct gpu_info infos[GPU_DEVICE_MAX], uint32_t *count, char none[
 struct gpu_options {
     const char *device;       /* NULL or "auto" = best; an index, a part of a name, a UUID */
     const char *cache_folder; /* for the pipeline cache; NULL = none */
-    bool exact_buffers;  /* tests: callers put nothing else into a tensor's buffer */
-    bool robust;         /* robustBufferAccess, on in the product */
-    bool validate;       /* tests: validation layer, messages >= warning counted */
-    bool validate_sync;  /* tests: with validate: synchronization validation */
-    bool validate_gpu;   /* tests: with validate: GPU-assisted (then robust must be off) */
-    bool poison;         /* tests: fresh memory is filled with 0xFF before it is cleared */
+    bool exact_buffers;       /* tests: callers put nothing else into a tensor's buffer */
+    bool robust;              /* robustBufferAccess, on in the product */
+    bool validate;            /* tests: validation layer, messages >= warning counted */
+    bool validate_sync;       /* tests: with validate: synchronization validation */
+    bool validate_gpu;        /* tests: with validate: GPU-assisted (then robust must be off) */
+    bool poison;              /* tests: fresh memory is filled with 0xFF before it is cleared */
     /* Hides optional features to test the fallbacks; hide_mapped: device memory as if the host
      * could not see it (staging), whatever the device. */
     bool hide_packed_dot, hide_subgroups, hide_mapped;
@@ -136,15 +136,15 @@ enum { GPU_BINDING_MAX = 12, GPU_SPEC_MAX = 16, GPU_PUSH_MAX = 128 };
 struct gpu_kernel; /* a pipeline, owned by the device, shared by equal requests */
 
 struct gpu_kernel_request {
-    const uint32_t *code; /* SPIR-V, stays valid while the device lives */
-    size_t code_size;     /* bytes */
-    const char *name;     /* for messages and the cache key */
-    uint32_t binding_count; /* storage buffers, bindings 0..count-1 of set 0 */
-    uint32_t push_size;     /* bytes of push constants */
+    const uint32_t *code;        /* SPIR-V, stays valid while the device lives */
+    size_t code_size;            /* bytes */
+    const char *name;            /* for messages and the cache key */
+    uint32_t binding_count;      /* storage buffers, bindings 0..count-1 of set 0 */
+    uint32_t push_size;          /* bytes of push constants */
     uint32_t spec[GPU_SPEC_MAX]; /* specialization constants with ids 0..spec_count-1 */
     uint32_t spec_count;
-    /* Required size (needs subgroup_size_control; a power of two in subgroup_min..subgroup_max), 0 =
-     * any. With it subgroups are full: the workgroup's x must be a multiple of it. */
+    /* Required size (needs subgroup_size_control; a power of two in subgroup_min..subgroup_max), 0
+     * = any. With it subgroups are full: the workgroup's x must be a multiple of it. */
     uint32_t subgroup_size;
 };
 
@@ -175,8 +175,7 @@ void gpu_unbind(struct gpu_device *device, struct gpu_binding *binding); /* NULL
 
 struct gpu_commands; /* a command buffer: recorded once, submitted many times */
 
-bool gpu_commands_create(struct gpu_device *device, struct gpu_commands **out,
-                         struct fault *fault);
+bool gpu_commands_create(struct gpu_device *device, struct gpu_commands **out, struct fault *fault);
 void gpu_commands_destroy(struct gpu_device *device, struct gpu_commands *commands);
 /* Begins with a barrier against everything submitted before, which is not counted. */
 bool gpu_record_begin(struct gpu_commands *commands, struct fault *fault);
@@ -201,7 +200,8 @@ bool gpu_submit(struct gpu_device *device, struct gpu_commands *commands, struct
 /* Waits for everything submitted so far. */
 bool gpu_wait(struct gpu_device *device, struct fault *fault);
 uint64_t gpu_submit_count(const struct gpu_device *device);
-/* Nanoseconds between two slots of the last run of commands; 0 when the device has no timestamps. */
+/* Nanoseconds between two slots of the last run of commands; 0 when the device has no timestamps.
+ */
 double gpu_timing_read(struct gpu_device *device, uint32_t from_slot, uint32_t to_slot);
 
 #endif

@@ -81,8 +81,8 @@ static bool create(struct gpu_device *device, const void *data, size_t size, str
         .initialDataSize = size,
         .pInitialData = data,
     };
-    VkResult result = device->vk.vkCreatePipelineCache(device->handle, &info, NULL,
-                                                       &device->kernels.cache);
+    VkResult result =
+        device->vk.vkCreatePipelineCache(device->handle, &info, NULL, &device->kernels.cache);
     return gpu_result(device, result, "vkCreatePipelineCache", fault);
 }
 
@@ -118,8 +118,7 @@ static char *get_data(struct gpu_device *device, size_t *size, struct fault *fau
     const size_t head = sizeof(struct cache_header);
     VkPipelineCache cache = device->kernels.cache;
     size_t data_size = 0;
-    VkResult result =
-        device->vk.vkGetPipelineCacheData(device->handle, cache, &data_size, NULL);
+    VkResult result = device->vk.vkGetPipelineCacheData(device->handle, cache, &data_size, NULL);
     if (!gpu_result(device, result, "vkGetPipelineCacheData", fault))
         return NULL;
     char *bytes = malloc(head + data_size);

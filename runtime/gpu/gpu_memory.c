@@ -198,8 +198,8 @@ static bool build(struct gpu_device *device, struct gpu_buffer *buffer, enum gpu
     set_name(device, buffer, name);
     buffer->allocated = requirements.size;
     buffer->heap = heap_of(device, memory);
-    return allocate(device, buffer, memory, fault) &&
-           bind_and_map(device, buffer, memory, fault) && clear(device, buffer, fault);
+    return allocate(device, buffer, memory, fault) && bind_and_map(device, buffer, memory, fault) &&
+           clear(device, buffer, fault);
 }
 
 bool gpu_buffer_create(struct gpu_device *device, uint64_t size, enum gpu_memory memory,

@@ -98,8 +98,8 @@ static bool create_pipeline(struct gpu_device *device, struct gpu_kernel *kernel
             },
         .layout = kernel->layout,
     };
-    VkResult result = device->vk.vkCreateComputePipelines(
-        device->handle, device->kernels.cache, 1, &info, NULL, &kernel->handle);
+    VkResult result = device->vk.vkCreateComputePipelines(device->handle, device->kernels.cache, 1,
+                                                          &info, NULL, &kernel->handle);
     return gpu_result(device, result, "vkCreateComputePipelines", fault);
 }
 

@@ -69,7 +69,7 @@ void gpu_probe_heaps(const struct gpu_instance *instance, struct gpu_probe *prob
 
 /* ---- parts of a device ---- */
 
-struct gpu_memory_state { /* gpu_memory.c */
+struct gpu_memory_state {                 /* gpu_memory.c */
     uint32_t type[GPU_MEMORY_KIND_COUNT]; /* memory type index of an enum gpu_memory */
     uint64_t used[GPU_HEAP_MAX];          /* bytes allocated, by heap */
     uint32_t buffer_count;                /* alive */
@@ -85,14 +85,14 @@ struct gpu_upload_ring { /* gpu_upload.c */
     uint32_t next;
 };
 
-struct gpu_kernel_store { /* gpu_pipeline.c, gpu_cache.c */
-    VkDescriptorSetLayout set_layout[GPU_BINDING_MAX + 1];  /* by binding count, made on demand */
+struct gpu_kernel_store {                                  /* gpu_pipeline.c, gpu_cache.c */
+    VkDescriptorSetLayout set_layout[GPU_BINDING_MAX + 1]; /* by binding count, made on demand */
     VkPipelineLayout layout[GPU_BINDING_MAX + 1];
     struct gpu_kernel **items; /* [count], owned */
     uint32_t count, capacity;
     VkPipelineCache cache;
-    char *cache_path;         /* NULL = no cache file */
-    uint64_t cache_hash;      /* of the data on disk, 0 = none */
+    char *cache_path;    /* NULL = no cache file */
+    uint64_t cache_hash; /* of the data on disk, 0 = none */
     char cache_state[128];
 };
 
@@ -101,7 +101,7 @@ struct gpu_binding_pool {
     uint32_t free_sets;
 };
 
-struct gpu_binding_store { /* gpu_binding.c */
+struct gpu_binding_store {          /* gpu_binding.c */
     struct gpu_binding_pool *pools; /* [pool_count] */
     uint32_t pool_count;
     struct gpu_binding *first; /* all bindings alive */

@@ -1,4 +1,5 @@
-/* gpu_probe.c: lists physical devices, best first, and says of each why it can or cannot be used. */
+/* gpu_probe.c: lists physical devices, best first, and says of each why it can or cannot be used.
+ */
 #include "gpu_private.h"
 
 #include <stdio.h>
@@ -91,8 +92,7 @@ void gpu_probe_heaps(const struct gpu_instance *instance, struct gpu_probe *prob
     for (uint32_t i = 0; i < info->heap_count; i++) {
         struct gpu_heap *heap = &info->heaps[i];
         heap->capacity = probe->memory.memoryHeaps[i].size;
-        heap->device_local =
-            probe->memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT;
+        heap->device_local = probe->memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT;
         heap->free = heap->capacity;
         if (probe->has_budget)
             heap->free = budget.heapBudget[i] > budget.heapUsage[i]

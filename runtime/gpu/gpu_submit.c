@@ -135,9 +135,9 @@ static bool recorded(const struct gpu_queue *queue, uint32_t slot)
 
 static bool read_slot(struct gpu_device *device, uint32_t slot, uint64_t *ticks)
 {
-    VkResult result = device->vk.vkGetQueryPoolResults(
-        device->handle, device->queue.timestamps, slot, 1, sizeof *ticks, ticks, sizeof *ticks,
-        VK_QUERY_RESULT_64_BIT);
+    VkResult result = device->vk.vkGetQueryPoolResults(device->handle, device->queue.timestamps,
+                                                       slot, 1, sizeof *ticks, ticks, sizeof *ticks,
+                                                       VK_QUERY_RESULT_64_BIT);
     if (result == VK_NOT_READY)
         return false;
     return gpu_result(device, result, "vkGetQueryPoolResults", NULL);

@@ -322,11 +322,11 @@ static void test_packed_dot(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list),           cmocka_unit_test(test_choose),
-        cmocka_unit_test(test_buffers),        cmocka_unit_test(test_buffer_too_big),
-        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_kernel_shared),
-        cmocka_unit_test(test_submit_many),    cmocka_unit_test(test_submit_in_order),
-        cmocka_unit_test(test_timestamps),     cmocka_unit_test(test_bindings_grow),
+        cmocka_unit_test(test_list),        cmocka_unit_test(test_choose),
+        cmocka_unit_test(test_buffers),     cmocka_unit_test(test_buffer_too_big),
+        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_kernel_shared),
+        cmocka_unit_test(test_submit_many), cmocka_unit_test(test_submit_in_order),
+        cmocka_unit_test(test_timestamps),  cmocka_unit_test(test_bindings_grow),
         cmocka_unit_test(test_packed_dot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
