@@ -73,6 +73,9 @@ struct gpu_options {
     bool validate;            /* tests: validation layer, messages >= warning counted */
     bool validate_sync;       /* tests: with validate: synchronization validation */
     bool validate_gpu;        /* tests: with validate: GPU-assisted (then robust must be off) */
+    /* tests: called for each counted message, also those of gpu_close; may be NULL */
+    void (*on_message)(void *context, const char *text);
+    void *message_context;
     bool poison;              /* tests: fresh memory is filled with 0xFF before it is cleared */
     /* Hides optional features to test the fallbacks; hide_mapped: device memory as if the host
      * could not see it (staging), whatever the device. */

@@ -1,6 +1,7 @@
 /* gpu_device.c: opens the chosen device with the features lichen uses. */
 #include "gpu_private.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,8 +189,10 @@ static bool create_device(struct gpu_device *device, const struct gpu_options *o
         .ppEnabledExtensionNames = extensions,
     };
     VkResult result = vk->vkCreateDevice(device->probe.handle, &info, NULL, &device->handle);
-    if (!gpu_result_early(result, "vkCreateDevice", fault))
+    if (!gpu_result_early(result, "vkCreateDevice", fault)) {
+        device->handle = VK_NULL_HANDLE;
         return fault_context(fault, "%s", device->probe.info.name);
+    }
     if (gpu_loader_device(&device->instance.vk, device->handle, fault)) {
         device->vk = device->instance.vk;
         return true;
@@ -233,8 +236,9 @@ void gpu_close(struct gpu_device *device)
         return;
     if (device->handle) {
         device->vk.vkDeviceWaitIdle(device->handle);
-        device->hung = false;
+        device->unsettled = false;
         gpu_upload_free(device);
+        assert(device->memory.buffer_count == 0); /* the caller destroys its buffers first */
         gpu_bindings_free(device);
         gpu_kernels_free(device);
         gpu_queue_free(device);

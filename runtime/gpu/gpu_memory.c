@@ -85,7 +85,7 @@ static bool create_handle(struct gpu_device *device, uint64_t size, VkBuffer *ha
                  VK_BUFFER_USAGE_TRANSFER_DST_BIT,
     };
     VkResult result = device->vk.vkCreateBuffer(device->handle, &info, NULL, handle);
-    if (!gpu_result(device, result, "vkCreateBuffer", fault))
+    if (!GPU_CREATED(device, result, "vkCreateBuffer", handle, fault))
         return false;
     device->vk.vkGetBufferMemoryRequirements(device->handle, *handle, requirements);
     return true;
@@ -129,7 +129,7 @@ static bool allocate(struct gpu_device *device, struct gpu_buffer *buffer, enum 
         .memoryTypeIndex = device->memory.type[memory],
     };
     VkResult result = device->vk.vkAllocateMemory(device->handle, &info, NULL, &buffer->memory);
-    if (!gpu_result(device, result, "vkAllocateMemory", fault))
+    if (!GPU_CREATED(device, result, "vkAllocateMemory", &buffer->memory, fault))
         return false;
     device->memory.used[buffer->heap] += buffer->allocated;
     return true;
@@ -146,7 +146,7 @@ static bool bind_and_map(struct gpu_device *device, struct gpu_buffer *buffer,
         return true;
     result = device->vk.vkMapMemory(device->handle, buffer->memory, 0, VK_WHOLE_SIZE, 0,
                                     &buffer->mapped);
-    return gpu_result(device, result, "vkMapMemory", fault);
+    return GPU_CREATED(device, result, "vkMapMemory", &buffer->mapped, fault);
 }
 
 static bool fill_wait(struct gpu_device *device, struct gpu_buffer *buffer, bool poison,
