@@ -76,7 +76,7 @@ struct gpu_options {
     /* tests: called for each counted message, also those of gpu_close; may be NULL */
     void (*on_message)(void *context, const char *text);
     void *message_context;
-    bool poison;              /* tests: fresh memory is filled with 0xFF before it is cleared */
+    bool poison; /* tests: fresh memory is filled with 0xFF before it is cleared */
     /* Hides optional features to test the fallbacks; hide_mapped: device memory as if the host
      * could not see it (staging), whatever the device. */
     bool hide_packed_dot, hide_subgroups, hide_mapped;

@@ -81,9 +81,9 @@ static void record_memory_barrier(struct gpu_commands *commands, VkPipelineStage
 bool gpu_record_begin(struct gpu_commands *commands, struct fault *fault)
 {
     struct gpu_device *device = commands->device;
-    assert(!commands->pending);
     if (!gpu_alive(device, fault))
         return false;
+    assert(!commands->pending);
     VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
     VkResult result = device->vk.vkBeginCommandBuffer(commands->handle, &info);
     if (!gpu_result(device, result, "vkBeginCommandBuffer", fault))

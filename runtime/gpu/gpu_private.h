@@ -162,7 +162,7 @@ struct gpu_commands {
     VkPipeline bound; /* by the last dispatch of the recording */
     uint32_t dispatch_count, barrier_count;
     bool pending;
-    bool fence_used; /* signaled, or about to be; reset before the next submission */
+    bool fence_used;           /* signaled, or about to be; reset before the next submission */
     struct gpu_commands *next; /* in the queue's pending list */
 };
 
@@ -170,8 +170,8 @@ struct gpu_commands {
 
 /* VK_SUCCESS: true. Else records "CALL: VK_ERROR_..., what it means"; a lost device stays lost. */
 bool gpu_result(struct gpu_device *device, VkResult result, const char *call, struct fault *fault);
-/* The same for a call that writes a handle; after a failure the handle is cleared, for Vulkan leaves
- * it undefined. */
+/* The same for a call that writes a handle; after a failure the handle is cleared, for Vulkan
+ * leaves it undefined. */
 bool gpu_created(struct gpu_device *device, VkResult result, const char *call, void *handle,
                  size_t handle_size, struct fault *fault);
 #define GPU_CREATED(DEVICE, RESULT, CALL, HANDLE, FAULT)                                           \

@@ -64,8 +64,10 @@ static bool reset_fence(struct gpu_device *device, struct gpu_commands *commands
 bool gpu_submit(struct gpu_device *device, struct gpu_commands *commands, struct fault *fault)
 {
     struct gpu_queue *queue = &device->queue;
+    if (!gpu_alive(device, fault))
+        return false;
     assert(!commands->pending);
-    if (!gpu_alive(device, fault) || !reset_fence(device, commands, fault))
+    if (!reset_fence(device, commands, fault))
         return false;
     VkSubmitInfo info = {
         .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,

@@ -18,6 +18,8 @@
 
 static PFN_vkGetInstanceProcAddr next_instance;
 static PFN_vkGetDeviceProcAddr next_device;
+static PFN_vkEnumeratePhysicalDevices next_enumerate;
+static PFN_vkGetPhysicalDeviceMemoryProperties next_memory_properties;
 static VkInstance current_instance;
 static VkDevice current_device;
 static VkPhysicalDeviceMemoryProperties memory_properties;
@@ -27,9 +29,8 @@ static int lost;
 #define DEVICE_CALLS(X)                                                                            \
     X(vkQueueSubmit, 1, (VkQueue q, uint32_t n, const VkSubmitInfo *s, VkFence f), (q, n, s, f),   \
       NULL, 0)                                                                                     \
-    X(vkWaitForFences, 1,                                                                          \
-      (VkDevice d, uint32_t n, const VkFence *f, VkBool32 all, uint64_t t), (d, n, f, all, t),     \
-      NULL, 0)                                                                                     \
+    X(vkWaitForFences, 1, (VkDevice d, uint32_t n, const VkFence *f, VkBool32 all, uint64_t t),    \
+      (d, n, f, all, t), NULL, 0)                                                                  \
     X(vkResetFences, 0, (VkDevice d, uint32_t n, const VkFence *f), (d, n, f), NULL, 0)            \
     X(vkMapMemory, 0,                                                                              \
       (VkDevice d, VkDeviceMemory m, VkDeviceSize o, VkDeviceSize s, VkMemoryMapFlags f,           \
@@ -37,7 +38,7 @@ static int lost;
       (d, m, o, s, f, out), out, sizeof *out)                                                      \
     X(vkBindBufferMemory, 0, (VkDevice d, VkBuffer b, VkDeviceMemory m, VkDeviceSize o),           \
       (d, b, m, o), NULL, 0)                                                                       \
-    X(vkGetPipelineCacheData, 0, (VkDevice d, VkPipelineCache c, size_t *size, void *data),        \
+    X(vkGetPipelineCacheData, 0, (VkDevice d, VkPipelineCache c, size_t * size, void *data),       \
       (d, c, size, data), NULL, 0)                                                                 \
     X(vkCreateComputePipelines, 0,                                                                 \
       (VkDevice d, VkPipelineCache c, uint32_t n, const VkComputePipelineCreateInfo *i,            \
@@ -112,9 +113,8 @@ DEVICE_CALLS(X)
 #undef X
 
 #define X(NAME, INFO, HANDLE)                                                                      \
-    static VKAPI_ATTR VkResult VKAPI_CALL my_##NAME(VkDevice device, const INFO *info,             \
-                                                    const VkAllocationCallbacks *allocator,        \
-                                                    HANDLE *out)                                   \
+    static VKAPI_ATTR VkResult VKAPI_CALL my_##NAME(                                               \
+        VkDevice device, const INFO *info, const VkAllocationCallbacks *allocator, HANDLE *out)    \
     {                                                                                              \
         VkResult result = HIT(NAME, 0, out, sizeof *out);                                          \
         return result ? result                                                                     \
@@ -203,8 +203,15 @@ static VKAPI_ATTR VkResult VKAPI_CALL my_vkCreateInstance(const VkInstanceCreate
     next_instance = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
     link->u.pLayerInfo = link->u.pLayerInfo->pNext;
     result = ((PFN_vkCreateInstance)next_instance(NULL, "vkCreateInstance"))(info, allocator, out);
+    if (result)
+        return result;
     current_instance = *out;
-    return result;
+    /* Asked for later, the loader would answer with the head of the chain. */
+    next_enumerate =
+        (PFN_vkEnumeratePhysicalDevices)next_instance(*out, "vkEnumeratePhysicalDevices");
+    next_memory_properties = (PFN_vkGetPhysicalDeviceMemoryProperties)next_instance(
+        *out, "vkGetPhysicalDeviceMemoryProperties");
+    return VK_SUCCESS;
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL my_vkEnumeratePhysicalDevices(VkInstance instance,
@@ -212,10 +219,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL my_vkEnumeratePhysicalDevices(VkInstance i
                                                                     VkPhysicalDevice *devices)
 {
     VkResult result = HIT(vkEnumeratePhysicalDevices, 0, NULL, 0);
-    if (result)
-        return result;
-    return ((PFN_vkEnumeratePhysicalDevices)next_instance(
-        instance, "vkEnumeratePhysicalDevices"))(instance, count, devices);
+    return result ? result : next_enumerate(instance, count, devices);
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL my_vkCreateDevice(VkPhysicalDevice physical,
@@ -230,8 +234,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL my_vkCreateDevice(VkPhysicalDevice physica
     PFN_vkGetInstanceProcAddr next = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
     next_device = link->u.pLayerInfo->pfnNextGetDeviceProcAddr;
     link->u.pLayerInfo = link->u.pLayerInfo->pNext;
-    ((PFN_vkGetPhysicalDeviceMemoryProperties)next(
-        current_instance, "vkGetPhysicalDeviceMemoryProperties"))(physical, &memory_properties);
+    next_memory_properties(physical, &memory_properties);
     result = ((PFN_vkCreateDevice)next(current_instance, "vkCreateDevice"))(physical, info,
                                                                             allocator, out);
     current_device = *out;

@@ -301,10 +301,14 @@ static void test_slow_clock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_driver),       cmocka_unit_test(test_every_call),
-        cmocka_unit_test(test_out_of_memory),   cmocka_unit_test(test_device_lost),
-        cmocka_unit_test(test_loss_sticks),     cmocka_unit_test(test_hang_is_loss),
-        cmocka_unit_test(test_poisoned_memory), cmocka_unit_test(test_slow_clock),
+        cmocka_unit_test(test_no_driver),
+        cmocka_unit_test(test_every_call),
+        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_device_lost),
+        cmocka_unit_test(test_loss_sticks),
+        cmocka_unit_test(test_hang_is_loss),
+        cmocka_unit_test(test_poisoned_memory),
+        cmocka_unit_test(test_slow_clock),
         cmocka_unit_test(test_lost_again_and_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

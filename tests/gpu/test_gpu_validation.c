@@ -110,8 +110,10 @@ static void test_assisted_reports(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clean),         cmocka_unit_test(test_core_reports),
-        cmocka_unit_test(test_leak_reported), cmocka_unit_test(test_sync_reports),
+        cmocka_unit_test(test_clean),
+        cmocka_unit_test(test_core_reports),
+        cmocka_unit_test(test_leak_reported),
+        cmocka_unit_test(test_sync_reports),
         cmocka_unit_test(test_assisted_reports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
