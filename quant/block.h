@@ -7,7 +7,7 @@
 #ifndef LICHEN_BLOCK_H
 #define LICHEN_BLOCK_H
 
-#define BLOCK_WEIGHTS 32  /* of the simple types and IQ4_NL */
+#define BLOCK_WEIGHTS 32    /* of the simple types and IQ4_NL */
 #define BLOCK_K_WEIGHTS 256 /* of the K types and IQ4_XS */
 
 #define BLOCK_F32_SIZE 4
@@ -25,8 +25,7 @@
 #define BLOCK_IQ4_XS_SIZE 136
 
 /* What the 16 codes of IQ4_NL and IQ4_XS stand for: the items of an initializer. */
-#define BLOCK_IQ4_VALUES                                                                           \
-    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113
+#define BLOCK_IQ4_VALUES -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113
 
 #ifdef __STDC_VERSION__
 
@@ -74,8 +73,9 @@ struct block_q8_0 {
 /* Eight sub-blocks of 32 weights, y = (d scale[i]) q - (dmin min[i]) in sub-block i. scales packs
  * the 6-bit scale[8] and min[8]:
  *   i < 4: scale = scales[i] & 63, min = scales[i + 4] & 63
- *   else:  scale = scales[i + 4] & 15 | scales[i - 4] >> 6 << 4, min = scales[i + 4] >> 4 | scales[i] >> 6 << 4
- * For p = 0..3 the bytes qs[32 p ..] hold sub-block 2 p (low) and 2 p + 1 (high). */
+ *   else:  scale = scales[i + 4] & 15 | scales[i - 4] >> 6 << 4, min = scales[i + 4] >> 4 |
+ * scales[i] >> 6 << 4 For p = 0..3 the bytes qs[32 p ..] hold sub-block 2 p (low) and 2 p + 1
+ * (high). */
 struct block_q4_k {
     uint16_t d;
     uint16_t dmin;

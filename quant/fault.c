@@ -1,4 +1,5 @@
-/* fault.c: recording failures; clean_text is what keeps bytes of a file from reaching a terminal. */
+/* fault.c: recording failures; clean_text is what keeps bytes of a file from reaching a terminal.
+ */
 #include "fault.h"
 #include "clean.h"
 

@@ -1,5 +1,5 @@
-/* parallel.c: threads wait in a monitor for the next job; within a job each takes the next item from
- * one counter. */
+/* parallel.c: threads wait in a monitor for the next job; within a job each takes the next item
+ * from one counter. */
 #include "parallel.h"
 #include "platform_thread.h"
 

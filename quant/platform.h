@@ -25,8 +25,8 @@ bool file_save(const char *path, const void *bytes, size_t size, unsigned mode,
                struct fault *fault);
 bool folder_create(const char *path, struct fault *fault); /* with parents; existing is success */
 
-uint64_t clock_ns(void); /* monotonic */
-uint32_t processor_count(void); /* usable by this process, >= 1 */
+uint64_t clock_ns(void);         /* monotonic */
+uint32_t processor_count(void);  /* usable by this process, >= 1 */
 uint64_t memory_available(void); /* bytes of host memory that could be used now; 0 = unknown */
 
 #endif

@@ -138,8 +138,7 @@ cleanup:
     return *bytes != NULL;
 }
 
-bool file_save(const char *path, const void *bytes, size_t size, unsigned mode,
-               struct fault *fault)
+bool file_save(const char *path, const void *bytes, size_t size, unsigned mode, struct fault *fault)
 {
     struct output *output;
     if (!output_create(path, size, mode, &output, fault))
