@@ -36,8 +36,7 @@ struct answer {
 /* Fails for other reasons than `stop`; what came before is in the answer then, too. The session
  * was fed before. */
 bool answer_make(const struct lichen_engine *engine, struct lichen_session *session,
-                 const struct answer_options *options, struct answer *answer,
-                 struct fault *fault);
+                 const struct answer_options *options, struct answer *answer, struct fault *fault);
 void answer_free(struct answer *answer);
 const char *answer_stop_name(enum answer_stop stop); /* "eos", "length", "stop" */
 

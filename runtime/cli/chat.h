@@ -55,6 +55,6 @@ bool chat_input_open(const char *history, struct chat_input **input, struct faul
 bool chat_input_line(struct chat_input *input, const char *prompt, const char **line,
                      bool *interrupted);
 bool chat_input_edits(const struct chat_input *input); /* is a person there? */
-void chat_input_close(struct chat_input *input); /* NULL is allowed */
+void chat_input_close(struct chat_input *input);       /* NULL is allowed */
 
 #endif

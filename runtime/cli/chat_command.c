@@ -62,8 +62,8 @@ static bool do_system(struct chat *chat, const char *operand, struct fault *faul
     bool none = strcmp(operand, "-") == 0;
     if (!chat_set_system(chat, none ? NULL : operand, fault))
         return false;
-    output_note(&chat->common.output, none ? "[no system message from the next answer on]"
-                                           : "[from the next answer on]");
+    output_note(&chat->common.output,
+                none ? "[no system message from the next answer on]" : "[from the next answer on]");
     return true;
 }
 
@@ -206,7 +206,7 @@ static bool do_help(struct chat *chat, const char *operand, struct fault *fault)
         output_note(&chat->common.output, "/%-8s%-11s %s", verbs[i].name, verbs[i].operand,
                     verbs[i].help);
     output_note(&chat->common.output, "A line that ends in \\ goes on in the next one; // begins a "
-                "message with a slash. Ctrl-C stops an answer.");
+                                      "message with a slash. Ctrl-C stops an answer.");
     return true;
 }
 

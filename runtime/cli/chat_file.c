@@ -11,11 +11,10 @@ static json_t *json_of_messages(const struct chat *chat)
     json_t *messages = json_array();
     for (size_t i = 0; messages && i < chat->count; i++) {
         const struct chat_message *message = &chat->messages[i];
-        json_array_append_new(messages,
-                              json_pack("{s:o, s:o}", "role",
-                                        json_of_text(message->role, strlen(message->role)),
-                                        "content",
-                                        json_of_text(message->content, strlen(message->content))));
+        json_array_append_new(
+            messages,
+            json_pack("{s:o, s:o}", "role", json_of_text(message->role, strlen(message->role)),
+                      "content", json_of_text(message->content, strlen(message->content))));
     }
     return messages;
 }
@@ -47,8 +46,10 @@ static bool may_write(const char *path, struct fault *fault)
         return true;
     json_t *old = chat_file_read(path, NULL);
     json_decref(old);
-    return old || fault_set(fault, FAULT_FILE, "%s: exists and is not a saved chat; choose "
-                            "another name", path);
+    return old || fault_set(fault, FAULT_FILE,
+                            "%s: exists and is not a saved chat; choose "
+                            "another name",
+                            path);
 }
 
 bool chat_save(const struct chat *chat, const char *path, struct fault *fault)
@@ -76,12 +77,15 @@ static bool take_messages(struct chat *chat, const json_t *messages, const char 
 {
     size_t i;
     json_t *item;
-    json_array_foreach (messages, i, item) {
+    json_array_foreach(messages, i, item)
+    {
         const char *role = json_string_value(json_object_get(item, "role"));
         const char *content = json_string_value(json_object_get(item, "content"));
         if (!role || !content)
-            return fault_set(fault, FAULT_FORMAT, "%s: message %zu: expected texts role and "
-                             "content", path, i);
+            return fault_set(fault, FAULT_FORMAT,
+                             "%s: message %zu: expected texts role and "
+                             "content",
+                             path, i);
         if (!chat_add(chat, role, content, fault))
             return false;
     }

@@ -48,7 +48,8 @@ static bool fits(struct chat *chat, size_t count, struct fault *fault)
     return fault_set(fault, FAULT_CONTEXT,
                      "the conversation with this message takes %zu tokens and the context has %u "
                      "positions; nothing was cut. /undo takes the last exchange back, /clear "
-                     "begins anew, a larger --ctx gives more room", count, (unsigned)context);
+                     "begins anew, a larger --ctx gives more room",
+                     count, (unsigned)context);
 }
 
 static bool feed(struct chat *chat, struct fault *fault)
@@ -95,18 +96,18 @@ static void report(struct chat *chat, const struct answer *answer)
                 gauge(chat, cells), percent_used(chat));
     if (answer->stop == ANSWER_CONTEXT)
         output_note(&chat->common.output, "[the context is full, so the answer ends here; nothing "
-                    "was cut. /undo, /clear, or a larger --ctx]");
+                                          "was cut. /undo, /clear, or a larger --ctx]");
     else if (percent_used(chat) >= FULL_WARNING_PERCENT)
         output_note(&chat->common.output, "[the context is nearly full: /undo, /clear, or a larger "
-                    "--ctx]");
+                                          "--ctx]");
 }
 
 static bool answer_now(struct chat *chat, struct answer *answer, struct fault *fault)
 {
     const struct answer_options options = {.after = -1, .show = show};
     lichen_stats_reset(chat->session);
-    bool done = feed(chat, fault) &&
-                answer_make(chat->engine, chat->session, &options, answer, fault);
+    bool done =
+        feed(chat, fault) && answer_make(chat->engine, chat->session, &options, answer, fault);
     if (answer->text.size > 0)
         fputs(answer->text.bytes[answer->text.size - 1] == '\n' ? "" : "\n", stdout);
     fflush(stdout);
@@ -117,8 +118,8 @@ static bool answer_now(struct chat *chat, struct answer *answer, struct fault *f
 bool chat_answer(struct chat *chat, struct fault *fault)
 {
     struct answer answer = {.count = 0};
-    bool done = answer_now(chat, &answer, fault) &&
-                chat_add(chat, "assistant", answer.text.bytes, fault);
+    bool done =
+        answer_now(chat, &answer, fault) && chat_add(chat, "assistant", answer.text.bytes, fault);
     if (done)
         report(chat, &answer);
     else
@@ -137,7 +138,7 @@ static void chat_turn(struct chat *chat, const char *line)
     bool person = chat_input_edits(chat->input);
     if (fault.kind == FAULT_CANCELLED && person)
         output_note(&chat->common.output, "[stopped before the answer began; your message is taken "
-                    "back]");
+                                          "back]");
     else if (fault.kind != FAULT_NONE && person)
         output_fault(&fault);
     if (person)
@@ -217,7 +218,8 @@ static bool chat_open(struct chat *chat)
     if (!info.chat_template)
         return fault_set(&common->fault, FAULT_UNSUPPORTED,
                          "%s: the file has no chat template, so there is no way to chat with it; "
-                         "lichen run --raw continues a text instead", common->path);
+                         "lichen run --raw continues a text instead",
+                         common->path);
     common_dry_breakers(common, chat->engine, &chat->breakers);
     common_session_options(common, &options);
     return common_session_open(common, chat->engine, &options, &chat->session) &&
@@ -230,7 +232,8 @@ static void greet(const struct chat *chat)
     if (!chat_input_edits(chat->input))
         return;
     lichen_model_info(chat->engine, &info);
-    output_note(&chat->common.output, "%s (%.0f M parameters, %.1f bits each) on %s, context %u.\n"
+    output_note(&chat->common.output,
+                "%s (%.0f M parameters, %.1f bits each) on %s, context %u.\n"
                 "/help lists the commands; Ctrl-C stops an answer, Ctrl-D leaves. Nothing is kept "
                 "on disk.",
                 chat->common.path, (double)info.parameters / 1e6, info.bits_per_weight,
@@ -282,4 +285,5 @@ const struct command command_chat = {
     "With a QUESTION (in quotes) it answers that and exits; without a terminal on standard\n"
     "input every line of it is a turn. Ctrl-C stops an answer and keeps the chat; a line that\n"
     "ends in \\ goes on in the next one; /help lists the commands of the chat. Nothing is kept\n"
-    "on disk unless /save or --history asks for it.", chat_main};
+    "on disk unless /save or --history asks for it.",
+    chat_main};

@@ -7,11 +7,10 @@ static json_t *json_of_heaps(const struct lichen_device *device)
     json_t *heaps = json_array();
     for (uint32_t i = 0; heaps && i < device->heap_count; i++) {
         const struct lichen_heap *heap = &device->heaps[i];
-        json_array_append_new(heaps, json_pack("{s:I, s:I, s:b, s:b}", "capacity",
-                                               (json_int_t)heap->capacity, "free",
-                                               (json_int_t)heap->free, "device_local",
-                                               (int)heap->device_local, "host_visible",
-                                               (int)heap->host_visible));
+        json_array_append_new(
+            heaps, json_pack("{s:I, s:I, s:b, s:b}", "capacity", (json_int_t)heap->capacity, "free",
+                             (json_int_t)heap->free, "device_local", (int)heap->device_local,
+                             "host_visible", (int)heap->host_visible));
     }
     return heaps;
 }

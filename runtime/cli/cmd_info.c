@@ -82,8 +82,8 @@ static bool print_template(struct info *info)
 
 static bool is_provenance(const char *key)
 {
-    static const char *const skip[] = {"general.architecture", "general.name",
-                                       "general.alignment", "general.file_type"};
+    static const char *const skip[] = {"general.architecture", "general.name", "general.alignment",
+                                       "general.file_type"};
     if (strncmp(key, "general.", 8) != 0 && strncmp(key, "lichen.", 7) != 0)
         return false;
     for (size_t i = 0; i < sizeof skip / sizeof skip[0]; i++)
@@ -161,9 +161,9 @@ static json_t *json_of_types(const struct info *info)
     size_t count = type_shares(info, shares);
     json_t *types = json_array();
     for (size_t i = 0; types && i < count; i++)
-        json_array_append_new(types, json_pack("{s:s, s:i, s:I}", "type", shares[i].name, "count",
-                                               (int)shares[i].count, "bytes",
-                                               (json_int_t)shares[i].size));
+        json_array_append_new(types,
+                              json_pack("{s:s, s:i, s:I}", "type", shares[i].name, "count",
+                                        (int)shares[i].count, "bytes", (json_int_t)shares[i].size));
     return types;
 }
 
@@ -174,9 +174,9 @@ static json_t *json_of_entries(const struct info *info)
         const char *key;
         char type[64], value[VALUE_SIZE];
         lichen_entry(info->engine, i, &key, type, value, sizeof value);
-        json_array_append_new(entries, json_pack("{s:o, s:s, s:o}", "key",
-                                                 json_of_text(key, strlen(key)), "type", type,
-                                                 "value", json_of_text(value, strlen(value))));
+        json_array_append_new(entries,
+                              json_pack("{s:o, s:s, s:o}", "key", json_of_text(key, strlen(key)),
+                                        "type", type, "value", json_of_text(value, strlen(value))));
     }
     return entries;
 }
@@ -193,9 +193,8 @@ static json_t *json_of_tensors(const struct info *info)
         json_array_append_new(tensors,
                               json_pack("{s:o, s:s, s:o, s:I, s:I}", "name",
                                         json_of_text(tensor.name, strlen(tensor.name)), "type",
-                                        tensor.type, "dims", dims, "bytes",
-                                        (json_int_t)tensor.size, "offset",
-                                        (json_int_t)tensor.offset));
+                                        tensor.type, "dims", dims, "bytes", (json_int_t)tensor.size,
+                                        "offset", (json_int_t)tensor.offset));
     }
     return tensors;
 }
@@ -207,11 +206,11 @@ static json_t *json_of_info(const struct info *info)
     json_t *document = json_pack(
         "{s:i, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:o, s:o}, s:o, s:o, s:o}",
         "schema", 1, "model", json_of_model(info->engine), "shape", "layers",
-        (json_int_t)model->layers, "dim", (json_int_t)model->dim, "heads",
-        (json_int_t)model->heads, "kv_heads", (json_int_t)model->kv_heads, "head_dim",
-        (json_int_t)model->head_dim, "ffn_dim", (json_int_t)model->ffn_dim, "vocab",
-        (json_int_t)model->vocab, "context", (json_int_t)model->context_trained, "tokenizer",
-        "model", json_of_text(model->tokenizer, strlen(model->tokenizer)), "pre",
+        (json_int_t)model->layers, "dim", (json_int_t)model->dim, "heads", (json_int_t)model->heads,
+        "kv_heads", (json_int_t)model->kv_heads, "head_dim", (json_int_t)model->head_dim, "ffn_dim",
+        (json_int_t)model->ffn_dim, "vocab", (json_int_t)model->vocab, "context",
+        (json_int_t)model->context_trained, "tokenizer", "model",
+        json_of_text(model->tokenizer, strlen(model->tokenizer)), "pre",
         json_of_text(model->pre, strlen(model->pre)), "template",
         source ? json_of_text(source, strlen(source)) : json_null(), "types", json_of_types(info),
         "metadata", json_of_entries(info));

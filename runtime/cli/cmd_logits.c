@@ -53,8 +53,7 @@ static bool logits_session(struct logits *logits)
     common_session_options(&logits->common, &options);
     if (!options.context)
         options.context = (uint32_t)logits->ids.count;
-    options.outputs = logits->ids.count < ROWS_AT_ONCE ? (uint32_t)logits->ids.count
-                                                       : ROWS_AT_ONCE;
+    options.outputs = logits->ids.count < ROWS_AT_ONCE ? (uint32_t)logits->ids.count : ROWS_AT_ONCE;
     return common_session_open(&logits->common, logits->engine, &options, &logits->session);
 }
 
@@ -85,8 +84,7 @@ static bool logits_write(struct logits *logits)
     npy_header(logits->ids.count, info.vocab, header);
     logits->rows = malloc((size_t)ROWS_AT_ONCE * info.vocab * sizeof(float));
     if (!logits->rows)
-        return fault_set(fault, FAULT_MEMORY, "out of memory for %d rows of logits",
-                         ROWS_AT_ONCE);
+        return fault_set(fault, FAULT_MEMORY, "out of memory for %d rows of logits", ROWS_AT_ONCE);
     bool done = result_write(&logits->file, header, sizeof header, fault) &&
                 logits_rows(logits, info.vocab);
     output_progress_end(&logits->common.output);
@@ -124,4 +122,5 @@ static int logits_main(const struct command *command, int argc, char **argv)
 const struct command command_logits = {
     "logits", "[MODEL] --ids IDS -o FILE.npy", "logits after each position, as a NumPy file",
     "The file holds float32 [tokens, vocab]: row i = logits after the first i + 1 tokens.\n"
-    "Nothing is added to the ids. --exact: the same bytes whatever the chunking.", logits_main};
+    "Nothing is added to the ids. --exact: the same bytes whatever the chunking.",
+    logits_main};

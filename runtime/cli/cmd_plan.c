@@ -14,11 +14,10 @@ static json_t *json_of_plan(const struct lichen_plan *plan)
         const struct lichen_plan_heap *heap = &plan->heaps[i];
         json_array_append_new(
             heaps, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", heap->name,
-                             "capacity", (json_int_t)heap->capacity, "free",
-                             (json_int_t)heap->free, "weights", (json_int_t)heap->weights, "kv",
-                             (json_int_t)heap->kv, "activations", (json_int_t)heap->activations,
-                             "staging", (json_int_t)heap->staging, "total",
-                             (json_int_t)heap->total));
+                             "capacity", (json_int_t)heap->capacity, "free", (json_int_t)heap->free,
+                             "weights", (json_int_t)heap->weights, "kv", (json_int_t)heap->kv,
+                             "activations", (json_int_t)heap->activations, "staging",
+                             (json_int_t)heap->staging, "total", (json_int_t)heap->total));
     }
     return json_pack("{s:i, s:I, s:I, s:o, s:b, s:s}", "schema", 1, "ctx",
                      (json_int_t)plan->context, "batch", (json_int_t)plan->batch, "heaps", heaps,
@@ -97,4 +96,5 @@ static int plan_main(const struct command *command, int argc, char **argv)
 const struct command command_plan = {
     "plan", "[MODEL]", "the memory a chat will take, per heap, before anything is read",
     "What it prints is what lichen chat with the same options then allocates. Where it does\n"
-    "not fit, the nearest choice that does is named.", plan_main};
+    "not fit, the nearest choice that does is named.",
+    plan_main};

@@ -26,15 +26,13 @@ static void run_options(struct run *run, struct option_set *set)
 {
     const struct option_spec specs[] = {
         {"prompt", 'p', OPTION_TEXT, &run->prompt_option, "PROMPT", "the prompt", 0},
-        {"file", 'f', OPTION_TEXT, &run->file, "FILE", "prompt from a file; - = standard input",
-         0},
+        {"file", 'f', OPTION_TEXT, &run->file, "FILE", "prompt from a file; - = standard input", 0},
         {"tokens", 'n', OPTION_COUNT, &run->limit, "N", "at most N tokens (0 = no limit)", 0},
         {"system", 0, OPTION_TEXT, &run->system, "TEXT", "the system message", 0},
         {"raw", 0, OPTION_FLAG, &run->raw, NULL, "no chat template: continue the prompt", 0},
         {"special", 0, OPTION_FLAG, &run->special, NULL,
          "with --raw: control tokens spelled in the prompt are meant", 0},
-        {"stop", 0, OPTION_TEXTS, &run->stops, "TEXT", "end before this text; may be repeated",
-         0},
+        {"stop", 0, OPTION_TEXTS, &run->stops, "TEXT", "end before this text; may be repeated", 0},
     };
     option_set_add(set, specs, sizeof specs / sizeof specs[0]);
     common_add_sampler(&run->common, set);
@@ -67,15 +65,16 @@ static bool run_template_there(struct run *run)
     return info.chat_template ||
            fault_set(&run->common.fault, FAULT_UNSUPPORTED,
                      "%s: the file has no chat template, so it cannot answer; "
-                     "lichen run --raw continues a text instead", run->common.path);
+                     "lichen run --raw continues a text instead",
+                     run->common.path);
 }
 
 static bool run_ids(struct run *run)
 {
     struct fault *fault = &run->common.fault;
     if (run->raw)
-        return lichen_tokenize(run->engine, run->prompt.bytes, run->prompt.size, true,
-                               run->special, &run->ids, fault);
+        return lichen_tokenize(run->engine, run->prompt.bytes, run->prompt.size, true, run->special,
+                               &run->ids, fault);
     if (memchr(run->prompt.bytes, 0, run->prompt.size))
         return fault_set(fault, FAULT_ARGUMENT, "run: the prompt holds a NUL byte");
     struct lichen_message messages[] = {{"system", run->system}, {"user", run->prompt.bytes}};
@@ -95,12 +94,12 @@ static bool run_session(struct run *run, struct dry_breakers *breakers)
     if (run->ids.count > context)
         return fault_set(&run->common.fault, FAULT_CONTEXT,
                          "the prompt has %zu tokens and the context %u positions; a larger --ctx "
-                         "or a shorter prompt is needed", run->ids.count, (unsigned)context);
+                         "or a shorter prompt is needed",
+                         run->ids.count, (unsigned)context);
     if (run->ids.count == 0)
         return fault_set(&run->common.fault, FAULT_ARGUMENT, "run: the prompt is empty");
     output_detail(&run->common.output, "prompt: %zu tokens, context: %u positions, seed %llu",
-                  run->ids.count, (unsigned)context,
-                  (unsigned long long)run->common.sampler.seed);
+                  run->ids.count, (unsigned)context, (unsigned long long)run->common.sampler.seed);
     return lichen_feed(run->session, run->ids.ids, run->ids.count, &run->common.fault);
 }
 
@@ -109,8 +108,8 @@ static bool run_show(void *context, const char *bytes, size_t size, struct fault
     (void)context;
     bool done = text_print_safe(stdout, bytes, size, fault);
     fflush(stdout);
-    return done && (!ferror(stdout) ||
-                    fault_set(fault, FAULT_FILE, "standard output: cannot be written"));
+    return done &&
+           (!ferror(stdout) || fault_set(fault, FAULT_FILE, "standard output: cannot be written"));
 }
 
 static bool run_answer(struct run *run)
@@ -123,15 +122,15 @@ static bool run_answer(struct run *run)
         .after = run->raw ? run->ids.ids[run->ids.count - 1] : -1,
         .show = stream ? run_show : NULL,
     };
-    bool done = answer_make(run->engine, run->session, &options, &run->answer,
-                            &run->common.fault);
+    bool done = answer_make(run->engine, run->session, &options, &run->answer, &run->common.fault);
     const struct text *text = &run->answer.text;
     if (stream && (text->size == 0 || text->bytes[text->size - 1] != '\n'))
         putchar('\n');
     if (done && run->answer.stop == ANSWER_CANCELLED)
         return fault_set(&run->common.fault, FAULT_CANCELLED, "interrupted");
     if (done && run->answer.stop == ANSWER_CONTEXT)
-        output_note(&run->common.output, "the context is full (%u positions): the answer ends "
+        output_note(&run->common.output,
+                    "the context is full (%u positions): the answer ends "
                     "here; a larger --ctx gives more room",
                     (unsigned)lichen_session_context(run->session));
     return done;
@@ -147,8 +146,10 @@ static bool run_report(struct run *run)
     struct lichen_stats stats;
     lichen_stats(run->session, &stats);
     if (!run->common.output.json) {
-        output_note(&run->common.output, "prompt %llu tokens, %.1f tokens/s; answer %zu tokens, "
-                    "%.1f tokens/s", (unsigned long long)stats.prefill_tokens,
+        output_note(&run->common.output,
+                    "prompt %llu tokens, %.1f tokens/s; answer %zu tokens, "
+                    "%.1f tokens/s",
+                    (unsigned long long)stats.prefill_tokens,
                     rate(stats.prefill_tokens, stats.prefill_ns), run->answer.count,
                     rate(stats.decode_tokens, stats.decode_ns));
         return true;
@@ -160,10 +161,10 @@ static bool run_report(struct run *run)
                   json_of_text(run->answer.text.bytes, run->answer.text.size), "stop",
                   answer_stop_name(run->answer.stop), "timings", "load_s", run->load_s,
                   "prefill_tokens", (json_int_t)stats.prefill_tokens, "prefill_s",
-                  (double)stats.prefill_ns / 1e9, "decode_tokens",
-                  (json_int_t)stats.decode_tokens, "decode_s", (double)stats.decode_ns / 1e9,
-                  "seed", (json_int_t)run->common.sampler.seed, "activations", stats.activations,
-                  "device", json_of_device(lichen_engine_device(run->engine)), "model",
+                  (double)stats.prefill_ns / 1e9, "decode_tokens", (json_int_t)stats.decode_tokens,
+                  "decode_s", (double)stats.decode_ns / 1e9, "seed",
+                  (json_int_t)run->common.sampler.seed, "activations", stats.activations, "device",
+                  json_of_device(lichen_engine_device(run->engine)), "model",
                   json_of_model(run->engine)),
         &run->common.fault);
 }
@@ -187,9 +188,9 @@ static int run_main(const struct command *command, int argc, char **argv)
     run_options(&run, &set);
     if (!command_begin_model(command, &run.common, &set, argc, argv, &status))
         return status;
-    bool done = run_prompt(&run) &&
-                common_open(&run.common, false, &run.engine, &run.load_s) && run_ids(&run) &&
-                run_session(&run, &breakers) && run_answer(&run) && run_report(&run);
+    bool done = run_prompt(&run) && common_open(&run.common, false, &run.engine, &run.load_s) &&
+                run_ids(&run) && run_session(&run, &breakers) && run_answer(&run) &&
+                run_report(&run);
     status = output_end(done, &run.common.fault);
     run_free(&run);
     return status;
@@ -199,4 +200,5 @@ const struct command command_run = {
     "run", "[MODEL] -p PROMPT", "one answer to one prompt",
     "The prompt comes from -p, from -f FILE, or from standard input. The model's own chat\n"
     "template is used; --raw continues the prompt as it is. The answer goes to standard\n"
-    "output while it is made.", run_main};
+    "output while it is made.",
+    run_main};

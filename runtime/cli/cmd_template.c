@@ -50,4 +50,5 @@ const struct command command_template = {
     "template", "[MODEL]", "the model's chat template, rendered",
     "Reads a JSON object {\"messages\": [...], \"tools\": [...]} and prints the prompt, byte for\n"
     "byte. add_generation_prompt is true unless the object says false; every other key is a\n"
-    "variable of the template.", template_main};
+    "variable of the template.",
+    template_main};

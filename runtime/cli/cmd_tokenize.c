@@ -11,8 +11,8 @@ struct tokenize {
     bool decode, special, no_bos;
     struct text input;
     struct lichen_engine *engine;
-    struct lichen_ids ids;   /* of the engine, or when decoding our own */
-    char *text;              /* [size], decoded, the engine's */
+    struct lichen_ids ids; /* of the engine, or when decoding our own */
+    char *text;            /* [size], decoded, the engine's */
     size_t size;
 };
 
@@ -58,9 +58,9 @@ static bool print_text(struct tokenize *tokenize)
 {
     const char *text = tokenize->text ? tokenize->text : "";
     if (tokenize->common.output.json)
-        return output_json(json_pack("{s:i, s:o}", "schema", 1, "text",
-                                     json_of_text(text, tokenize->size)),
-                           &tokenize->common.fault);
+        return output_json(
+            json_pack("{s:i, s:o}", "schema", 1, "text", json_of_text(text, tokenize->size)),
+            &tokenize->common.fault);
     if (tokenize->common.output.to_terminal)
         return text_print_safe(stdout, text, tokenize->size, &tokenize->common.fault);
     fwrite(text, 1, tokenize->size, stdout);
@@ -104,4 +104,5 @@ const struct command command_tokenize = {
     "tokenize", "[MODEL]", "text to token ids, or back with --decode",
     "Reads the exact bytes of standard input (or -f FILE) and prints the ids on one line;\n"
     "--decode reads ids and prints the exact bytes. A GGUF file with a vocabulary and no\n"
-    "tensors is enough.", tokenize_main};
+    "tensors is enough.",
+    tokenize_main};

@@ -37,7 +37,7 @@ struct common {
 void common_init(struct common *common);
 /* Groups of options for a command's set. */
 void common_add_output(struct common *common, struct option_set *set, bool json);
-void common_add_model(struct common *common, struct option_set *set); /* --model --device ... */
+void common_add_model(struct common *common, struct option_set *set);   /* --model --device ... */
 void common_add_session(struct common *common, struct option_set *set); /* --ctx --kv */
 void common_add_sampler(struct common *common, struct option_set *set);
 

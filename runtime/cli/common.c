@@ -108,8 +108,10 @@ static void describe_device(const struct common *common, const struct lichen_eng
     output_detail(&common->output, "device: %s (%s), %s: %s", device->name, device->type,
                   device->driver, device->reason);
     if (strcmp(device->type, "software") == 0)
-        output_note(&common->output, "%s is a software device: no graphics card is used, expect "
-                    "it to be slow (lichen devices)", device->name);
+        output_note(&common->output,
+                    "%s is a software device: no graphics card is used, expect "
+                    "it to be slow (lichen devices)",
+                    device->name);
 }
 
 bool common_open(struct common *common, bool vocabulary_only, struct lichen_engine **engine,

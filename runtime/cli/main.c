@@ -6,8 +6,10 @@
 
 static int help_main(const struct command *command, int argc, char **argv);
 
-static const struct command command_help_entry = {"help", "[COMMAND]", "this list, or how one "
-                                                  "command is used", NULL, help_main};
+static const struct command command_help_entry = {"help", "[COMMAND]",
+                                                  "this list, or how one "
+                                                  "command is used",
+                                                  NULL, help_main};
 static const struct command not_yet[] = {
     {"convert", "", "(not yet) a checkpoint to a quantized GGUF file", NULL, NULL},
     {"calibrate", "", "(not yet) activation statistics for the converter", NULL, NULL},
@@ -18,10 +20,10 @@ static const struct command not_yet[] = {
 };
 
 static const struct command *const commands[] = {
-    &command_chat,     &command_run,     &command_bench, &command_devices,  &command_info,
-    &command_plan,     &command_logits,  &command_tokenize, &command_template,
-    &command_help_entry, &not_yet[0],    &not_yet[1],    &not_yet[2],       &not_yet[3],
-    &not_yet[4],       &not_yet[5],
+    &command_chat,     &command_run,        &command_bench,  &command_devices,
+    &command_info,     &command_plan,       &command_logits, &command_tokenize,
+    &command_template, &command_help_entry, &not_yet[0],     &not_yet[1],
+    &not_yet[2],       &not_yet[3],         &not_yet[4],     &not_yet[5],
 };
 
 static void print_usage(FILE *stream)

@@ -72,7 +72,8 @@ static bool find_default(const char *folder, char path[PATH_SIZE], struct fault 
         return false;
     return file_exists(path) || fault_set(fault, FAULT_FILE,
                                           "%s: the default model is not there; to obtain it: "
-                                          "./setup get smollm2", path);
+                                          "./setup get smollm2",
+                                          path);
 }
 
 static bool search_models(const char *folder, const char *name, struct search *search)
@@ -104,7 +105,8 @@ bool model_find(const char *name, char path[PATH_SIZE], struct fault *fault)
         return fault_set(fault, FAULT_FILE, "%s: no such file", name);
     return fault_set(fault, FAULT_FILE,
                      "%s: no such file, and no model of that name in %s; ./setup models lists "
-                     "what can be obtained", name, folder);
+                     "what can be obtained",
+                     name, folder);
 }
 
 bool model_is(const char *name)

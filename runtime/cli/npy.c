@@ -5,12 +5,12 @@
 
 void npy_header(size_t rows, size_t columns, unsigned char header[NPY_HEADER_SIZE])
 {
-    static const unsigned char start[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0,
-                                            NPY_HEADER_SIZE - 10, 0};
+    static const unsigned char start[10] = {
+        0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, NPY_HEADER_SIZE - 10, 0};
     char dict[NPY_HEADER_SIZE];
-    int size = snprintf(dict, sizeof dict,
-                        "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %zu), }", rows,
-                        columns);
+    int size =
+        snprintf(dict, sizeof dict,
+                 "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %zu), }", rows, columns);
     memset(header, ' ', NPY_HEADER_SIZE);
     memcpy(header, start, sizeof start);
     memcpy(header + sizeof start, dict, (size_t)size);

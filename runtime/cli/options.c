@@ -279,8 +279,10 @@ bool options_parse(const struct option_set *set, int argc, char **argv, int *fir
                                  spec->name, spec->value);
             if (optopt && optopt < LONG_ONLY)
                 return fault_set(fault, FAULT_ARGUMENT, "-%c: no such option", optopt);
-            return fault_set(fault, FAULT_ARGUMENT, "%.80s: no such option, or an ambiguous or "
-                             "superfluous value", argv[optind - 1]);
+            return fault_set(fault, FAULT_ARGUMENT,
+                             "%.80s: no such option, or an ambiguous or "
+                             "superfluous value",
+                             argv[optind - 1]);
         }
         const struct option_spec *spec = chosen_spec(set, code);
         assert(spec);

@@ -157,8 +157,8 @@ bool result_write(struct result_file *result, const void *bytes, size_t size, st
 
 bool result_commit(struct result_file *result, struct fault *fault)
 {
-    bool done = result->part ? file_sync(result->file, result->path, fault)
-                             : fflush(result->file) == 0;
+    bool done =
+        result->part ? file_sync(result->file, result->path, fault) : fflush(result->file) == 0;
     if (!done)
         return fault_set(fault, FAULT_FILE, "%s: %s", result->path, strerror(errno));
     int closed = fclose(result->file);

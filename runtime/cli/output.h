@@ -13,8 +13,8 @@ enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2, STATUS_INTERRUPTED 
 
 struct output {
     bool quiet, verbose, json;
-    bool to_terminal;    /* stdout */
-    bool notes_terminal; /* stderr */
+    bool to_terminal;     /* stdout */
+    bool notes_terminal;  /* stderr */
     const char *activity; /* what the progress bar says is going on */
     uint64_t progress_ns; /* when the bar was last drawn; 0 = none is on the screen */
 };
@@ -44,10 +44,8 @@ struct result_file {
     FILE *file;
     char *path, *part; /* part: NULL when written directly */
 };
-bool result_open(struct result_file *result, const char *path, unsigned mode,
-                 struct fault *fault);
-bool result_write(struct result_file *result, const void *bytes, size_t size,
-                  struct fault *fault);
+bool result_open(struct result_file *result, const char *path, unsigned mode, struct fault *fault);
+bool result_write(struct result_file *result, const void *bytes, size_t size, struct fault *fault);
 bool result_commit(struct result_file *result, struct fault *fault);
 void result_abort(struct result_file *result); /* after a failure; nothing is left behind */
 

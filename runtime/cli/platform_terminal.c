@@ -1,9 +1,11 @@
 /* platform_terminal.c: terminal.h on POSIX and Linux. */
-#define _DEFAULT_SOURCE /* getloadavg */
+#define _DEFAULT_SOURCE   /* getloadavg */
+#define _XOPEN_SOURCE 700 /* nftw */
 #include "terminal.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
@@ -163,6 +165,39 @@ bool file_rename(const char *from, const char *to, struct fault *fault)
 void file_remove(const char *path)
 {
     unlink(path);
+}
+
+bool folder_temporary(char *template, struct fault *fault)
+{
+    if (!mkdtemp(template))
+        return fault_set(fault, FAULT_FILE, "%s: %s", template, strerror(errno));
+    return true;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *ftw)
+{
+    (void)status;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+void folder_remove(const char *path)
+{
+    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+bool program_beside(const char *name, char *path, size_t size)
+{
+    ssize_t length = readlink("/proc/self/exe", path, size);
+    if (length <= 0 || (size_t)length >= size)
+        return false;
+    path[length] = 0;
+    char *end = strrchr(path, '/');
+    if (!end || (size_t)(end + 1 - path) + strlen(name) >= size)
+        return false;
+    memcpy(end + 1, name, strlen(name) + 1);
+    return access(path, X_OK) == 0;
 }
 
 /* The environment with `settings` in front, so that they win. Freed by the caller. */

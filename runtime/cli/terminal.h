@@ -10,10 +10,10 @@
 #include <stdio.h>
 
 bool terminal_is(FILE *stream);
-unsigned terminal_columns(void);  /* of standard error; 80 when unknown */
-void terminal_utf8(void);         /* character type of the locale, UTF-8 where the locale is not */
-void process_private(void);       /* no core dump, no debugger: prompts stay in this process */
-uint64_t time_ns(void);           /* monotonic */
+unsigned terminal_columns(void); /* of standard error; 80 when unknown */
+void terminal_utf8(void);        /* character type of the locale, UTF-8 where the locale is not */
+void process_private(void);      /* no core dump, no debugger: prompts stay in this process */
+uint64_t time_ns(void);          /* monotonic */
 uint64_t random_seed(void);
 uint32_t process_id(void);
 
@@ -23,7 +23,7 @@ void signals_catch(void (*handler)(int signal));
 void signal_die(int signal);
 
 bool file_exists(const char *path);
-bool file_is_regular(const char *path); /* also true when there is none */
+bool file_is_regular(const char *path);                  /* also true when there is none */
 bool folder_make(const char *path, struct fault *fault); /* with parents, mode 0700 */
 /* Calls visit for the name of each entry until it returns false. No folder: no entry. */
 void folder_list(const char *path, bool (*visit)(void *context, const char *name), void *context);
@@ -33,6 +33,12 @@ FILE *file_create(const char *path, unsigned mode, struct fault *fault);
 bool file_sync(FILE *file, const char *path, struct fault *fault); /* flush and fsync */
 bool file_rename(const char *from, const char *to, struct fault *fault);
 void file_remove(const char *path);
+
+/* template as of mkdtemp, changed in place; folder_remove takes it and all below it away. */
+bool folder_temporary(char *template, struct fault *fault);
+void folder_remove(const char *path);
+/* Path of a program in the folder of this one; false when there is none. */
+bool program_beside(const char *name, char *path, size_t size);
 
 /* Starts argv[0] = this program again with NAME=VALUE settings (NULL-ended, may be NULL) and its
  * output thrown away; waits; *status is its exit status. */

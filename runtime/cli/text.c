@@ -30,8 +30,7 @@ void text_free(struct text *text)
     *text = (struct text){0};
 }
 
-bool text_read(struct text *text, FILE *stream, const char *name, size_t limit,
-               struct fault *fault)
+bool text_read(struct text *text, FILE *stream, const char *name, size_t limit, struct fault *fault)
 {
     char block[65536];
     size_t size;
