@@ -21,4 +21,8 @@ function(lichen_gpu_test name)
   endif()
   lichen_test(${name} SOURCES ${arg_SOURCES} USES ${arg_USES} ENVIRONMENT ${arg_ENVIRONMENT}
               LABELS gpu ${arg_LABELS} TIMEOUT ${arg_TIMEOUT})
+  if(LICHEN_SANITIZE)
+    target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/gpu/keep_libraries.c)
+    target_link_options(${name} PRIVATE -Wl,--export-dynamic-symbol=dlclose)
+  endif()
 endfunction()
