@@ -210,14 +210,21 @@ void rig_close(struct rig *rig)
     }
 }
 
-void rig_product(const struct rig *rig, uint32_t tensor, const float *x, double *y)
+double rig_product(const struct rig *rig, uint32_t tensor, const float *x, double *y)
 {
     uint32_t rows = rig->tensors[tensor].rows, cols = rig->tensors[tensor].cols;
+    double largest = 0;
     for (uint32_t r = 0; r < rows; r++) {
+        double sum = 0;
         y[r] = 0;
-        for (uint32_t c = 0; c < cols; c++)
-            y[r] += (double)rig->tensors[tensor].values[(size_t)r * cols + c] * (double)x[c];
+        for (uint32_t c = 0; c < cols; c++) {
+            double term = (double)rig->tensors[tensor].values[(size_t)r * cols + c] * (double)x[c];
+            y[r] += term;
+            sum += fabs(term);
+        }
+        largest = fmax(largest, sum);
     }
+    return largest;
 }
 
 void rig_compare(const char *what, const float *found, const double *expected, size_t count,

@@ -54,8 +54,9 @@ void rig_run(struct rig *rig, const struct batch *batch);
 void rig_peek(struct rig *rig, uint32_t step, float *dst, size_t count);
 void rig_close(struct rig *rig);
 
-/* y [rows of W] += nothing: y[r] = sum_c W[r][c] x[c] in double, W = a rig tensor. */
-void rig_product(const struct rig *rig, uint32_t tensor, const float *x, double *y);
+/* y[r] = sum_c W[r][c] x[c] in double, W = a rig tensor. Returns the largest sum of |W[r][c] x[c]|,
+ * which float rounding errors are proportional to. */
+double rig_product(const struct rig *rig, uint32_t tensor, const float *x, double *y);
 /* Asserts |found - expected| <= bound * max(1, |expected|) for all. */
 void rig_compare(const char *what, const float *found, const double *expected, size_t count,
                  double bound);
