@@ -26,9 +26,9 @@ struct fault {
 };
 
 #if defined(__GNUC__)
-#define FAULT_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define FAULT_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
-#define FAULT_PRINTF(format, first)
+#define FAULT_PRINTF(text, first)
 #endif
 
 /* Records a failure unless one is already recorded. fault may be NULL. Always returns false, so

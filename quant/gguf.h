@@ -43,15 +43,15 @@ struct gguf_tensor {
     const char *name; /* NUL-terminated, gguf's */
     enum dtype dtype; /* one that dtype_find knows */
     uint32_t dim_count;
-    uint64_t dims[4]; /* dims[0] = length of a row; unused ones are 1 */
-    uint64_t rows;    /* dims[1] * dims[2] * dims[3] */
+    uint64_t dims[4];  /* dims[0] = length of a row; unused ones are 1 */
+    uint64_t rows;     /* dims[1] * dims[2] * dims[3] */
     uint64_t row_size; /* bytes */
     uint64_t size;     /* bytes = rows * row_size */
     uint64_t offset;   /* from the start of its file */
     uint32_t file;     /* which file of a split model */
 };
 
-struct gguf_entry { /* one metadata key */
+struct gguf_entry {  /* one metadata key */
     const char *key; /* NUL-terminated */
     enum gguf_type type;
     enum gguf_type item_type; /* of an array */

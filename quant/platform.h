@@ -1,5 +1,5 @@
-/* platform.h: everything that needs the operating system; platform_posix.c is the only file of
- * quant/ that includes its headers. Files are read by pread, so a truncated file is a fault and
+/* platform.h: everything that needs the operating system; platform_posix*.c are the only files of
+ * quant/ that include its headers. Files are read by pread, so a truncated file is a fault and
  * never a signal. Thread-safe. */
 #ifndef LICHEN_PLATFORM_H
 #define LICHEN_PLATFORM_H
@@ -25,8 +25,8 @@ bool file_save(const char *path, const void *bytes, size_t size, unsigned mode,
                struct fault *fault);
 bool folder_create(const char *path, struct fault *fault); /* with parents; existing is success */
 
-uint64_t clock_ns(void); /* monotonic */
-uint32_t processor_count(void); /* usable by this process, >= 1 */
+uint64_t clock_ns(void);         /* monotonic */
+uint32_t processor_count(void);  /* usable by this process, >= 1 */
 uint64_t memory_available(void); /* bytes of host memory that could be used now; 0 = unknown */
 
 #endif

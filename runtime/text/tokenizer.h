@@ -66,6 +66,19 @@ bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_
                       struct tokenize_options options, struct token_list *out,
                       struct fault *fault);
 
+/* Length in bytes of the control token's spelling that text begins with (the longest), 0 = none. */
+size_t tokenizer_control_at(const struct tokenizer *tokenizer, const char *text, size_t size);
+
+struct text_range {
+    size_t offset, size; /* bytes */
+};
+
+/* A rendered chat: like tokenizer_encode with special, without bos, except that no control token
+ * is recognised where it would touch one of the plain ranges (ascending, what a person typed). */
+bool tokenizer_encode_chat(const struct tokenizer *tokenizer, const char *text, size_t size,
+                           const struct text_range *plain, size_t plain_count,
+                           struct token_list *out, struct fault *fault);
+
 /* Writes the bytes of one token as it stands inside a text (a SentencePiece "▁" becomes a space, a
  * byte token its byte). Control tokens give nothing unless special. Returns the number of bytes,
  * which may be larger than capacity; then nothing is written. The leading dummy space of

@@ -1,0 +1,63 @@
+/* exec_gpu.h: the plan on a Vulkan device. Weights are uploaded once per model (planes.h layout,
+ * row shards), each executor has its own KV cache, activations and recorded command buffers.
+ *
+ * A run of one token is one submission of a command buffer recorded once per bucket of context
+ * length; longer runs are cut into submissions bounded in time. */
+#ifndef LICHEN_EXEC_GPU_H
+#define LICHEN_EXEC_GPU_H
+
+#include "exec.h"
+#include "gpu.h"
+
+enum activation_format {
+    ACTIVATIONS_16,   /* two int8 planes, the default with packed dot */
+    ACTIVATIONS_8,    /* the user's choice */
+    ACTIVATIONS_FLOAT /* float32 twin; --exact, and where packed dot is missing */
+};
+
+struct gpu_weights; /* immutable after load, shared by executors */
+
+/* progress (may be NULL) is called with bytes done and total, and returns false to cancel. */
+typedef bool (*progress_fn)(void *context, uint64_t done, uint64_t total);
+
+bool gpu_weights_load(struct gpu_device *device, const struct plan *plan, const struct gguf *gguf,
+                      struct parallel *parallel, progress_fn progress, void *context,
+                      struct gpu_weights **out, struct fault *fault);
+void gpu_weights_free(struct gpu_device *device, struct gpu_weights *weights);
+
+struct exec_gpu_options {
+    struct gpu_device *device;
+    const struct plan *plan;
+    const struct gpu_weights *weights;
+    uint32_t context, batch_max, outputs_max;
+    enum kv_type kv;
+    enum activation_format activations;
+    bool exact; /* fixed reduction order: the same logits whatever the batch or chunking */
+};
+
+bool exec_gpu_create(const struct exec_gpu_options *options, struct exec **out,
+                     struct fault *fault);
+
+/* Every byte that load and create take, per heap and purpose, computed with the same code that
+ * allocates (a dry run): the memory plan prints it. */
+struct gpu_memory_plan {
+    struct {
+        uint64_t weights, kv, activations, staging;
+    } heap[GPU_HEAP_MAX];
+};
+bool exec_gpu_memory(struct gpu_device *device, const struct plan *plan,
+                     const struct exec_gpu_options *options, struct gpu_memory_plan *memory,
+                     struct fault *fault);
+/* What is really allocated now by weights and executor, in the same form. */
+void exec_gpu_memory_used(const struct exec *exec, const struct gpu_weights *weights,
+                          struct gpu_memory_plan *memory);
+
+/* Counters of the last run, for bench. */
+struct gpu_run_stats {
+    uint32_t submissions, dispatches, barriers;
+    uint64_t weight_bytes;      /* read by one token */
+    enum activation_format ran; /* what the matmuls used */
+};
+void exec_gpu_stats(const struct exec *exec, struct gpu_run_stats *stats);
+
+#endif
