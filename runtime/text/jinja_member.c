@@ -235,8 +235,8 @@ static bool is_sliceable(const struct value *value)
 bool value_slice(struct run *run, const struct value *value, const struct value *parts,
                  struct value *out)
 {
-    int64_t start, step;
-    size_t length, count;
+    int64_t start = 0, step = 1;
+    size_t length, count = 0;
     bool integers = true;
     if (value->kind == VALUE_UNDEFINED)
         return value_fail_undefined(run, value);

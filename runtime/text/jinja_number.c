@@ -85,7 +85,7 @@ static size_t plain_repr(const char *digits, int count, int exponent, char *out)
 
 size_t number_repr(double number, char out[32])
 {
-    char text[40], digits[24];
+    char text[40], digits[24] = "";
     size_t used = 0;
     int count = 0;
     if (isnan(number))

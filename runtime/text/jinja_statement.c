@@ -30,14 +30,17 @@ static bool parse_closed_body(struct parser *parser, const char *end, struct nod
     return done;
 }
 
-static bool parse_target_name(struct parser *parser, struct node **out)
+static struct node *parse_target_name(struct parser *parser)
 {
-    if (parser->token.kind != LEXEME_NAME)
-        return parser_fail(parser, "cannot assign to %s", lexeme_name(&parser->token));
-    *out = parse_primary(parser);
-    if (*out && (*out)->kind != NODE_NAME)
-        return parser_fail(parser, "cannot assign to a constant");
-    return *out != NULL;
+    if (parser->token.kind != LEXEME_NAME) {
+        parser_fail(parser, "cannot assign to %s", lexeme_name(&parser->token));
+        return NULL;
+    }
+    struct node *node = parse_primary(parser);
+    if (!node || node->kind == NODE_NAME)
+        return node;
+    parser_fail(parser, "cannot assign to a constant");
+    return NULL;
 }
 
 static struct node *parse_member(struct parser *parser, struct node *node)
@@ -67,7 +70,7 @@ struct node *parse_target(struct parser *parser, bool with_member)
                 !parser_expect(parser, LEXEME_PAREN_CLOSE, "')'"))
                 return NULL;
             parser_leave(parser);
-        } else if (!parse_target_name(parser, &node))
+        } else if (!(node = parse_target_name(parser)))
             return NULL;
         if (with_member && !list.first && parser->token.kind == LEXEME_DOT)
             return parse_member(parser, node);
@@ -161,7 +164,7 @@ static bool parse_parameters(struct parser *parser, struct node **out)
         struct node *parameter;
         if (list.first && !parser_expect(parser, LEXEME_COMMA, "','"))
             return false;
-        if (!parse_target_name(parser, &parameter))
+        if (!(parameter = parse_target_name(parser)))
             return false;
         parameter->kind = NODE_PARAMETER;
         if (parser->token.kind == LEXEME_ASSIGN) {
@@ -188,9 +191,9 @@ static bool parse_macro_body(struct parser *parser, const char *end, struct node
 
 static bool parse_macro(struct parser *parser, struct node *node)
 {
-    struct node *name;
+    struct node *name = parse_target_name(parser);
     node->kind = NODE_MACRO;
-    if (!parse_target_name(parser, &name) || !parse_parameters(parser, &node->part[0]))
+    if (!name || !parse_parameters(parser, &node->part[0]))
         return false;
     node->name = name->name;
     return parse_macro_body(parser, "endmacro", node);
@@ -224,7 +227,7 @@ static bool parse_with(struct parser *parser, struct node *node)
         if (list.first && !parser_expect(parser, LEXEME_COMMA, "','"))
             return false;
         struct node *set = parser_node(parser, NODE_SET);
-        if (!set || !parse_target_name(parser, &set->part[0]) ||
+        if (!set || !(set->part[0] = parse_target_name(parser)) ||
             !parser_expect(parser, LEXEME_ASSIGN, "'='") ||
             !(set->part[1] = parse_expression(parser, true)))
             return false;
@@ -360,6 +363,6 @@ static bool parse_statements(struct parser *parser, const char *const *ends, str
 
 bool parse_template(struct parser *parser)
 {
-    return parser_advance(parser) && parser_advance(parser) &&
+    return lexer_next(&parser->lexer, &parser->ahead) && parser_advance(parser) &&
            parse_statements(parser, NULL, &parser->program->body);
 }
