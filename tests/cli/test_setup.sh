@@ -42,13 +42,18 @@ truncate -s 98362432 "$work/data/lichen/models/SmolLM2-135M-Instruct.Q4_1.gguf"
 if [ -s "$work/out" ]; then bad get_again "it said: $(cat "$work/out")"; else ok; fi
 
 # models.txt: every model has its fields, every part a package, a sha256 and a member.
-awk '$1 == "model" { n++ } $1 == "file" { f++ } $1 == "size" && $2 ~ /^[0-9]+$/ { s++ }
-     $1 == "licence" { l++ } $1 == "languages" { g++ } $1 == "hub" { h++ }
-     $1 == "sha256" && length($2) == 64 { d++ }
-     $1 == "part" && ($2 !~ /==/ || length($3) != 64 || NF != 4) { wrong = 1 }
-     END { exit !(n == 3 && f == n && s == n && l == n && g == n && h == n && d == n && !wrong) }' \
-    models.txt
-if [ $? = 0 ]; then ok; else bad catalogue 'models.txt'; fi
+cat >"$work/catalogue.awk" <<'END'
+$1 == "model" { n++ }
+$1 == "file" { f++ }
+$1 == "size" && $2 ~ /^[0-9]+$/ { s++ }
+$1 == "licence" { l++ }
+$1 == "languages" { g++ }
+$1 == "hub" { h++ }
+$1 == "sha256" && length($2) == 64 { d++ }
+$1 == "part" && ($2 !~ /==/ || length($3) != 64 || NF != 4) { wrong = 1 }
+END { exit !(n == 3 && f == n && s == n && l == n && g == n && h == n && d == n && !wrong) }
+END
+check catalogue 0 '' awk -f "$work/catalogue.awk" models.txt
 
 # Without tools the packages are named, and where root is not to be had the one command.
 mkdir "$work/bin"
