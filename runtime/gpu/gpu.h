@@ -90,6 +90,7 @@ bool gpu_open(const struct gpu_options *options, struct gpu_device **out, struct
 void gpu_close(struct gpu_device *device); /* NULL is allowed; saves the pipeline cache */
 const struct gpu_info *gpu_device_info(const struct gpu_device *device);
 bool gpu_lost(const struct gpu_device *device);
+bool gpu_exact_buffers(const struct gpu_device *device); /* the option of gpu_open */
 /* Validation messages so far (validate), and the first one's text. */
 uint32_t gpu_validation_count(const struct gpu_device *device, const char **first);
 /* Free bytes now (memory budget), for the heap that `device` memory comes from. */
