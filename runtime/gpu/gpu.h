@@ -65,6 +65,12 @@ struct gpu_info {
 bool gpu_list(struct gpu_info infos[GPU_DEVICE_MAX], uint32_t *count, char none[256],
               struct fault *fault);
 
+/* Chooses among a list of gpu_list: NULL or "auto" = the first usable; an index as enumerated, a
+ * part of a name (any case), a UUID. Writes every info's reason. No match is a fault that names the
+ * candidates. *chosen indexes infos. */
+bool gpu_choose(struct gpu_info *infos, uint32_t count, const char *device, uint32_t *chosen,
+                struct fault *fault);
+
 struct gpu_options {
     const char *device;       /* NULL or "auto" = best; an index, a part of a name, a UUID */
     const char *cache_folder; /* for the pipeline cache; NULL = none */
