@@ -12,7 +12,8 @@ CHECK = pathlib.Path(__file__).with_name("check_house.py")
 
 CLEAN = {f"quant/part{i}.c": "#include <string.h>\n" for i in range(20)}
 CLEAN |= {
-    "quant/base.h": "#ifndef BASE_H\n#define BASE_H\n#include <stddef.h>\nsize_t base(void);\n#endif\n",
+    "quant/base.h": "#ifndef BASE_H\n#define BASE_H\n#include <stddef.h>\n"
+                    "size_t base(void);\n#endif\n",
     "quant/platform_x.c": '#include "base.h"\n#include <unistd.h>\n',
     "runtime/gpu/gpu.h": '#ifndef GPU_H\n#define GPU_H\n#include "base.h"\n#endif\n',
     "runtime/gpu/gpu.c": '#include "gpu.h"\n#include <vulkan/vulkan.h>\n',
