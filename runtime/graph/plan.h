@@ -13,7 +13,9 @@
 #include "arena.h"
 #include "gguf.h"
 
-enum { PLAN_NONE = 0xFFFFFFFF, PLAN_INPUT_MAX = 3, PLAN_WEIGHT_MAX = 2, PLAN_ROPE_MAX = 2 };
+#define PLAN_NONE UINT32_MAX /* no such buffer, weight, layer */
+
+enum { PLAN_INPUT_MAX = 3, PLAN_WEIGHT_MAX = 2, PLAN_ROPE_MAX = 2 };
 
 enum op {
 #define X(name, text) OP_##name,

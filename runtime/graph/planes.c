@@ -1,0 +1,395 @@
+/* planes.c: GGUF blocks to device planes and back.
+ *
+ * Columns are counted in groups of 32; a row has ceil(cols / 32) groups, group g of row r has index
+ * i = r * groups + g. K types (256 columns) have a super-block index too: I = i / 8. Planes hold
+ *
+ *   type    0: codes                 1: scales                        2: high bits
+ *   Q4_0    16 B at 16 i             binary16 d at 2 i                -
+ *   Q4_1    16 B                     d, m at 4 i                      -
+ *   Q5_0    16 B                     d at 2 i                         4 B at 4 i
+ *   Q5_1    16 B                     d, m at 4 i                      4 B at 4 i
+ *   Q8_0    columns 0..15, 16 B      d at 2 i                         columns 16..31, 16 B at 16 i
+ *   IQ4_NL  16 B                     d at 2 i                         -
+ *   Q4_K    16 B                     d, dmin, scales[12] at 16 I      -
+ *   Q5_K    16 B                     d, dmin, scales[12] at 16 I      4 B at 4 i
+ *   Q6_K    16 B                     scales[16], d, 0, 0 at 20 I      8 B at 8 i
+ *   IQ4_XS  16 B                     d, scales_h, scales_l at 8 I     -
+ *   F32 / F16 / BF16   128 / 64 / 64 B at the same multiple of i; columns behind cols are zero
+ *
+ * 4-bit codes: byte j is column j (low nibble) and j + 16 (high nibble). Fifth bits: column j at
+ * bit 8 (j % 4) + j / 4 of the word. Sixth and fifth bits of Q6_K: column j < 16 at bits
+ * 8 (j % 4) + 2 (j / 4) of the first word, column j + 16 there in the second. So word k of the
+ * codes (columns 4 k .. 4 k + 3) meets its high bits after one shift and one mask. */
+#include "planes.h"
+
+#include "block.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* One GGUF block: bytes of the file <-> where its parts lie in the planes. */
+typedef void (*pack_fn)(const uint8_t *block, uint8_t *const plane[PLANE_MAX]);
+typedef void (*unpack_fn)(const uint8_t *const plane[PLANE_MAX], uint8_t *block);
+
+struct layout {
+    enum dtype dtype;
+    uint32_t weights;         /* columns of a block in the file; 1 = plain numbers */
+    uint32_t block_size;      /* bytes in the file */
+    uint32_t size[PLANE_MAX]; /* bytes of a block in each plane; plain: [0] = bytes of 32 columns */
+    pack_fn pack;
+    unpack_fn unpack;
+};
+
+/* ---- types whose codes move unchanged ---- */
+
+static void pack_q4_0(const uint8_t *block, uint8_t *const plane[PLANE_MAX])
+{
+    memcpy(plane[0], block + offsetof(struct block_q4_0, qs), 16);
+    memcpy(plane[1], block, 2);
+}
+
+static void unpack_q4_0(const uint8_t *const plane[PLANE_MAX], uint8_t *block)
+{
+    memcpy(block + offsetof(struct block_q4_0, qs), plane[0], 16);
+    memcpy(block, plane[1], 2);
+}
+
+static void pack_q4_1(const uint8_t *block, uint8_t *const plane[PLANE_MAX])
+{
+    memcpy(plane[0], block + offsetof(struct block_q4_1, qs), 16);
+    memcpy(plane[1], block, 4);
+}
+
+static void unpack_q4_1(const uint8_t *const plane[PLANE_MAX], uint8_t *block)
+{
+    memcpy(block + offsetof(struct block_q4_1, qs), plane[0], 16);
+    memcpy(block, plane[1], 4);
+}
+
+static void pack_q8_0(const uint8_t *block, uint8_t *const plane[PLANE_MAX])
+{
+    memcpy(plane[0], block + offsetof(struct block_q8_0, qs), 16);
+    memcpy(plane[2], block + offsetof(struct block_q8_0, qs) + 16, 16);
+    memcpy(plane[1], block, 2);
+}
+
+static void unpack_q8_0(const uint8_t *const plane[PLANE_MAX], uint8_t *block)
+{
+    memcpy(block + offsetof(struct block_q8_0, qs), plane[0], 16);
+    memcpy(block + offsetof(struct block_q8_0, qs) + 16, plane[2], 16);
+    memcpy(block, plane[1], 2);
+}
+
+static void pack_iq4_xs(const uint8_t *block, uint8_t *const plane[PLANE_MAX])
+{
+    memcpy(plane[0], block + offsetof(struct block_iq4_xs, qs), 128);
+    memcpy(plane[1], block, 8);
+}
+
+static void unpack_iq4_xs(const uint8_t *const plane[PLANE_MAX], uint8_t *block)
+{
+    memcpy(block + offsetof(struct block_iq4_xs, qs), plane[0], 128);
+    memcpy(block, plane[1], 8);
+}
+
+/* ---- fifth bits ---- */
+
+static uint32_t fifth_place(uint32_t column)
+{
+    return 8 * (column % 4) + column / 4;
+}
+
+static uint32_t fifth_pack(const uint8_t qh[4])
+{
+    uint32_t word = 0;
+    for (uint32_t j = 0; j < 32; j++)
+        word |= (uint32_t)(qh[j / 8] >> (j % 8) & 1) << fifth_place(j);
+    return word;
+}
+
+static void fifth_unpack(uint32_t word, uint8_t qh[4])
+{
+    memset(qh, 0, 4);
+    for (uint32_t j = 0; j < 32; j++)
+        qh[j / 8] = (uint8_t)(qh[j / 8] | (word >> fifth_place(j) & 1) << (j % 8));
+}
+
+static void pack_q5(const uint8_t *block, size_t scale_size, uint8_t *const plane[PLANE_MAX])
+{
+    uint32_t word = fifth_pack(block + scale_size);
+    memcpy(plane[0], block + scale_size + 4, 16);
+    memcpy(plane[1], block, scale_size);
+    memcpy(plane[2], &word, 4);
+}
+
+static void unpack_q5(const uint8_t *const plane[PLANE_MAX], size_t scale_size, uint8_t *block)
+{
+    uint32_t word;
+    memcpy(&word, plane[2], 4);
+    fifth_unpack(word, block + scale_size);
+    memcpy(block + scale_size + 4, plane[0], 16);
+    memcpy(block, plane[1], scale_size);
+}
+
+static void pack_q5_0(const uint8_t *block, uint8_t *const plane[PLANE_MAX])
+{
+    pack_q5(block, 2, plane);
+}
+
+static void unpack_q5_0(const uint8_t *const plane[PLANE_MAX], uint8_t *block)
+{
+    unpack_q5(plane, 2, block);
+}
+
+static void pack_q5_1(const uint8_t *block, uint8_t *const plane[PLANE_MAX])
+{
+    pack_q5(block, 4, plane);
+}
+
+static void unpack_q5_1(const uint8_t *const plane[PLANE_MAX], uint8_t *block)
+{
+    unpack_q5(plane, 4, block);
+}
+
+/* ---- K types: nibbles of two sub-blocks share a byte in the file, columns j, j + 16 here ---- */
+
+static void nibbles_pack(const uint8_t qs[128], uint8_t *codes)
+{
+    for (uint32_t i = 0; i < 8; i++) {
+        const uint8_t *src = qs + 32 * (i / 2);
+        uint32_t shift = 4 * (i % 2);
+        for (uint32_t j = 0; j < 16; j++)
+            codes[16 * i + j] =
+                (uint8_t)((src[j] >> shift & 15) | (src[j + 16] >> shift & 15) << 4);
+    }
+}
+
+static void nibbles_unpack(const uint8_t *codes, uint8_t qs[128])
+{
+    memset(qs, 0, 128);
+    for (uint32_t i = 0; i < 8; i++) {
+        uint8_t *dst = qs + 32 * (i / 2);
+        uint32_t shift = 4 * (i % 2);
+        for (uint32_t j = 0; j < 16; j++) {
+            dst[j] = (uint8_t)(dst[j] | (codes[16 * i + j] & 15) << shift);
+            dst[j + 16] = (uint8_t)(dst[j + 16] | (codes[16 * i + j] >> 4) << shift);
+        }
+    }
+}
+
+static void pack_q4_k(const uint8_t *block, uint8_t *const plane[PLANE_MAX])
+{
+    nibbles_pack(block + offsetof(struct block_q4_k, qs), plane[0]);
+    memcpy(plane[1], block, 16);
+}
+
+static void unpack_q4_k(const uint8_t *const plane[PLANE_MAX], uint8_t *block)
+{
+    nibbles_unpack(plane[0], block + offsetof(struct block_q4_k, qs));
+    memcpy(block, plane[1], 16);
+}
+
+static void pack_q5_k(const uint8_t *block, uint8_t *const plane[PLANE_MAX])
+{
+    const uint8_t *qh = block + offsetof(struct block_q5_k, qh);
+    nibbles_pack(block + offsetof(struct block_q5_k, qs), plane[0]);
+    memcpy(plane[1], block, 16);
+    for (uint32_t i = 0; i < 8; i++) {
+        uint32_t word = 0;
+        for (uint32_t j = 0; j < 32; j++)
+            word |= (uint32_t)(qh[j] >> i & 1) << fifth_place(j);
+        memcpy(plane[2] + 4 * i, &word, 4);
+    }
+}
+
+static void unpack_q5_k(const uint8_t *const plane[PLANE_MAX], uint8_t *block)
+{
+    uint8_t *qh = block + offsetof(struct block_q5_k, qh);
+    nibbles_unpack(plane[0], block + offsetof(struct block_q5_k, qs));
+    memcpy(block, plane[1], 16);
+    memset(qh, 0, 32);
+    for (uint32_t i = 0; i < 8; i++) {
+        uint32_t word;
+        memcpy(&word, plane[2] + 4 * i, 4);
+        for (uint32_t j = 0; j < 32; j++)
+            qh[j] = (uint8_t)(qh[j] | (word >> fifth_place(j) & 1) << i);
+    }
+}
+
+/* ---- Q6_K ---- */
+
+/* Column c of a super-block: where its nibble and its two high bits are in the file. */
+struct place_q6 {
+    uint32_t nibble_byte, nibble_shift, high_byte, high_shift;
+};
+
+static struct place_q6 place_q6(uint32_t column)
+{
+    uint32_t half = column / 128, quarter = column % 128 / 32, l = column % 32;
+    return (struct place_q6){64 * half + 32 * (quarter & 1) + l, quarter < 2 ? 0 : 4, 32 * half + l,
+                             2 * quarter};
+}
+
+/* Where column j < 32 of a group has its high bits: bit of the group's 8 bytes. */
+static uint32_t high_place(uint32_t j)
+{
+    return 32 * (j / 16) + 8 * (j % 4) + 2 * (j % 16 / 4);
+}
+
+static void pack_q6_k(const uint8_t *block, uint8_t *const plane[PLANE_MAX])
+{
+    const uint8_t *ql = block, *qh = block + offsetof(struct block_q6_k, qh);
+    for (uint32_t i = 0; i < 8; i++) {
+        uint8_t *codes = plane[0] + 16 * i;
+        uint64_t high = 0;
+        memset(codes, 0, 16);
+        for (uint32_t j = 0; j < 32; j++) {
+            struct place_q6 place = place_q6(32 * i + j);
+            uint32_t nibble = ql[place.nibble_byte] >> place.nibble_shift & 15;
+            codes[j % 16] = (uint8_t)(codes[j % 16] | nibble << 4 * (j / 16));
+            high |= (uint64_t)(qh[place.high_byte] >> place.high_shift & 3) << high_place(j);
+        }
+        memcpy(plane[2] + 8 * i, &high, 8);
+    }
+    memcpy(plane[1], block + offsetof(struct block_q6_k, scales), 18);
+    memset(plane[1] + 18, 0, 2);
+}
+
+static void unpack_q6_k(const uint8_t *const plane[PLANE_MAX], uint8_t *block)
+{
+    uint8_t *ql = block, *qh = block + offsetof(struct block_q6_k, qh);
+    memset(block, 0, offsetof(struct block_q6_k, scales));
+    for (uint32_t c = 0; c < 256; c++) {
+        struct place_q6 place = place_q6(c);
+        uint32_t i = c / 32, j = c % 32;
+        uint64_t high;
+        memcpy(&high, plane[2] + 8 * i, 8);
+        uint32_t nibble = plane[0][16 * i + j % 16] >> 4 * (j / 16) & 15;
+        uint32_t bits = (uint32_t)(high >> high_place(j) & 3);
+        ql[place.nibble_byte] = (uint8_t)(ql[place.nibble_byte] | nibble << place.nibble_shift);
+        qh[place.high_byte] = (uint8_t)(qh[place.high_byte] | bits << place.high_shift);
+    }
+    memcpy(block + offsetof(struct block_q6_k, scales), plane[1], 18);
+}
+
+/* ---- the table ---- */
+
+static const struct layout layouts[] = {
+    {DTYPE_F32, 1, 4, {128}, NULL, NULL},
+    {DTYPE_F16, 1, 2, {64}, NULL, NULL},
+    {DTYPE_BF16, 1, 2, {64}, NULL, NULL},
+    {DTYPE_Q4_0, 32, BLOCK_Q4_0_SIZE, {16, 2}, pack_q4_0, unpack_q4_0},
+    {DTYPE_Q4_1, 32, BLOCK_Q4_1_SIZE, {16, 4}, pack_q4_1, unpack_q4_1},
+    {DTYPE_Q5_0, 32, BLOCK_Q5_0_SIZE, {16, 2, 4}, pack_q5_0, unpack_q5_0},
+    {DTYPE_Q5_1, 32, BLOCK_Q5_1_SIZE, {16, 4, 4}, pack_q5_1, unpack_q5_1},
+    {DTYPE_Q8_0, 32, BLOCK_Q8_0_SIZE, {16, 2, 16}, pack_q8_0, unpack_q8_0},
+    {DTYPE_IQ4_NL, 32, BLOCK_IQ4_NL_SIZE, {16, 2}, pack_q4_0, unpack_q4_0},
+    {DTYPE_Q4_K, 256, BLOCK_Q4_K_SIZE, {128, 16}, pack_q4_k, unpack_q4_k},
+    {DTYPE_Q5_K, 256, BLOCK_Q5_K_SIZE, {128, 16, 32}, pack_q5_k, unpack_q5_k},
+    {DTYPE_Q6_K, 256, BLOCK_Q6_K_SIZE, {128, 20, 64}, pack_q6_k, unpack_q6_k},
+    {DTYPE_IQ4_XS, 256, BLOCK_IQ4_XS_SIZE, {128, 8}, pack_iq4_xs, unpack_iq4_xs},
+};
+
+static const struct layout *layout_find(enum dtype dtype)
+{
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
+        if (layouts[i].dtype == dtype)
+            return &layouts[i];
+    return NULL;
+}
+
+bool planes_supported(enum dtype dtype, struct fault *fault)
+{
+    char scratch[16];
+    if (layout_find(dtype))
+        return true;
+    return fault_set(fault, FAULT_UNSUPPORTED, "weights of type %s have no device layout",
+                     dtype_name((uint32_t)dtype, scratch));
+}
+
+uint32_t planes_count(enum dtype dtype)
+{
+    const struct layout *layout = layout_find(dtype);
+    assert(layout);
+    uint32_t count = 1;
+    while (count < PLANE_MAX && layout->size[count])
+        count++;
+    return count;
+}
+
+/* Blocks of a row; of plain numbers: groups of 32 columns. */
+static uint64_t row_blocks(const struct layout *layout, uint32_t cols)
+{
+    uint32_t weights = layout->pack ? layout->weights : 32;
+    assert(!layout->pack || cols % weights == 0);
+    return ((uint64_t)cols + weights - 1) / weights;
+}
+
+uint64_t planes_size(enum dtype dtype, uint32_t cols, uint64_t rows, uint32_t plane)
+{
+    const struct layout *layout = layout_find(dtype);
+    assert(layout && plane < PLANE_MAX);
+    uint64_t size = rows * row_blocks(layout, cols) * layout->size[plane];
+    return (size + 3) / 4 * 4;
+}
+
+uint32_t planes_row_group(enum dtype dtype)
+{
+    const struct layout *layout = layout_find(dtype);
+    assert(layout);
+    return layout->size[1] % 4 ? 2 : 1; /* two binary16 scales share a word */
+}
+
+/* Rows of plain numbers, padded with zeros to whole groups of 32 columns. */
+static void plain_copy(const struct layout *layout, uint8_t *dst, size_t dst_size,
+                       const uint8_t *src, size_t src_size, uint32_t cols, uint64_t rows)
+{
+    size_t size = (size_t)cols * layout->block_size;
+    for (uint64_t r = 0; r < rows; r++, dst += dst_size, src += src_size) {
+        memcpy(dst, src, size);
+        if (dst_size > size)
+            memset(dst + size, 0, dst_size - size);
+    }
+}
+
+void planes_pack(enum dtype dtype, const void *src, uint32_t cols, uint64_t rows,
+                 void *const dst[PLANE_MAX])
+{
+    const struct layout *layout = layout_find(dtype);
+    assert(layout);
+    uint64_t count = row_blocks(layout, cols);
+    if (!layout->pack) {
+        plain_copy(layout, dst[0], (size_t)count * layout->size[0], src,
+                   (size_t)cols * layout->block_size, cols, rows);
+        return;
+    }
+    const uint8_t *block = src;
+    uint8_t *plane[PLANE_MAX] = {dst[0], dst[1], dst[2]};
+    for (count *= rows; count > 0; count--, block += layout->block_size) {
+        layout->pack(block, plane);
+        for (uint32_t p = 0; p < PLANE_MAX; p++)
+            if (layout->size[p])
+                plane[p] += layout->size[p];
+    }
+}
+
+void planes_unpack(enum dtype dtype, const void *const src[PLANE_MAX], uint32_t cols, uint64_t rows,
+                   void *dst)
+{
+    const struct layout *layout = layout_find(dtype);
+    assert(layout);
+    uint64_t count = row_blocks(layout, cols);
+    if (!layout->pack) {
+        size_t size = (size_t)cols * layout->block_size;
+        plain_copy(layout, dst, size, src[0], (size_t)count * layout->size[0], cols, rows);
+        return;
+    }
+    uint8_t *block = dst;
+    const uint8_t *plane[PLANE_MAX] = {src[0], src[1], src[2]};
+    for (count *= rows; count > 0; count--, block += layout->block_size) {
+        layout->unpack(plane, block);
+        for (uint32_t p = 0; p < PLANE_MAX; p++)
+            if (layout->size[p])
+                plane[p] += layout->size[p];
+    }
+}

@@ -1,0 +1,132 @@
+#version 450
+/* matmul_gemv.comp: y = W x for few tokens; W is read once for all of them.
+ *
+ * A subgroup owns ROWS rows and TOKENS tokens; its lanes take every n-th group of 32 columns and add
+ * up at the end. With ACTIVATIONS_16 x = d (256 hi + lo): both planes meet the same weight words in
+ * packed dots, 256 sum(w hi) + sum(w lo) is an exact int32, then
+ *   sum_c w x = dw (dx int - OFFSET dx sum(x)) + m dx sum(x)
+ * Dispatch: x * y = ceil(rows / (ROWS * SLOTS)), z = ceil(tokens / TOKENS). SLOTS: row sets of a
+ * workgroup, normally its subgroups; any number of subgroups is right. Any rows, cols, tokens. */
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
+#include "weights.glsl"
+#include "matmul.glsl"
+
+layout(local_size_x_id = 0) in;
+layout(constant_id = 1) const uint ROWS = 2;
+layout(constant_id = 2) const uint TOKENS = 1;
+layout(constant_id = 4) const uint SLOTS = 1;
+
+#if defined(ACTIVATIONS_16) || defined(ACTIVATIONS_8)
+#include "packed_dot.glsl"
+#ifdef ACTIVATIONS_16
+#define X_WORDS 4
+#else
+#define X_WORDS 2
+#endif
+
+struct word_pairs {
+    uvec4 lo, hi;
+};
+
+word_pairs unpack(weight_group group)
+{
+    word_pairs words;
+    [[unroll]] for (uint i = 0; i < 4; i++) {
+        uint lo, hi;
+        weight_words(group, i, lo, hi);
+        words.lo[i] = lo;
+        words.hi[i] = hi;
+    }
+    return words;
+}
+
+int dot16(uvec4 w, ivec4 q)
+{
+    return dot4(w.x, q.x) + dot4(w.y, q.y) + dot4(w.z, q.z) + dot4(w.w, q.w);
+}
+
+/* Integer sums of columns 0..15 and 16..31 of the group at x[first]. */
+ivec2 dots(word_pairs words, uint first)
+{
+    ivec2 sum = ivec2(dot16(words.lo, x[first]), dot16(words.hi, x[first + 1]));
+#ifdef ACTIVATIONS_16
+    sum += 256 * ivec2(dot16(words.lo, x[first + 2]), dot16(words.hi, x[first + 3]));
+#endif
+    return sum;
+}
+
+float product(weight_group group, word_pairs words, uint token, uint column_group)
+{
+    const uint index = token * push.groups + column_group;
+    const vec2 scale = x_scales[index];
+    const ivec2 sum = dots(words, index * X_WORDS);
+#ifdef WEIGHT_Q6_K
+    return scale.x * (group.d.x * float(sum.x) + group.d.y * float(sum.y));
+#else
+    const float dot = scale.x * float(sum.x + sum.y) - float(WEIGHT_OFFSET) * scale.y;
+    return group.d.x * dot + group.m * scale.y;
+#endif
+}
+
+#else
+
+struct word_pairs {
+    vec4 lo[4], hi[4];
+};
+
+word_pairs unpack(weight_group group)
+{
+    word_pairs words;
+    [[unroll]] for (uint i = 0; i < 4; i++)
+        weight_floats(group, i, words.lo[i], words.hi[i]);
+    return words;
+}
+
+float product(weight_group group, word_pairs words, uint token, uint column_group)
+{
+    float sum = 0;
+    [[unroll]] for (uint i = 0; i < 4; i++) {
+        sum += dot(words.lo[i], x_load(token, 32 * column_group + 4 * i));
+        sum += dot(words.hi[i], x_load(token, 32 * column_group + 16 + 4 * i));
+    }
+    return sum;
+}
+#endif
+
+void rows_product(uint first_row, uint first_token, uint tokens)
+{
+    float sums[ROWS * TOKENS];
+    [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++)
+        sums[i] = 0;
+    for (uint g = gl_SubgroupInvocationID; g < push.groups; g += gl_SubgroupSize)
+        [[unroll]] for (uint r = 0; r < ROWS; r++) {
+            const uint row = min(first_row + r, push.rows - 1);
+            const weight_group group = weight_load(push.plane_row + row, g, push.groups);
+            const word_pairs words = unpack(group);
+            [[unroll]] for (uint t = 0; t < TOKENS; t++)
+                sums[r * TOKENS + t] +=
+                    product(group, words, min(first_token + t, tokens - 1), g);
+        }
+    [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) {
+        const float sum = subgroupAdd(sums[i]);
+        const uint row = first_row + i / TOKENS, token = first_token + i % TOKENS;
+        if (subgroupElect() && row < push.rows && token < tokens)
+            store(token, row, sum);
+    }
+}
+
+void main()
+{
+    const uint tokens = token_count();
+    const uint first_token = gl_WorkGroupID.z * TOKENS;
+    if (first_token >= tokens)
+        return;
+    for (uint slot = gl_SubgroupID; slot < SLOTS; slot += gl_NumSubgroups) {
+        const uint first_row = (group_index() * SLOTS + slot) * ROWS;
+        if (first_row < push.rows)
+            rows_product(first_row, first_token, tokens);
+    }
+}
