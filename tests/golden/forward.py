@@ -51,7 +51,7 @@ class Model:
         arch, key = self.arch, self.key
         gemma = arch in ("gemma2", "gemma3")
         self.adjacent = arch in ("llama", "chatglm", "glm4", "moss", "minicpm", "ernie4_5",
-                                 "internlm2")
+                                 "internlm2", "baichuan")
         self.layer_norm = arch in ("gpt2", "moss")
         self.parallel = arch == "moss"
         self.post_norms = gemma or arch == "glm4"
