@@ -34,7 +34,7 @@ def main():
     names = sorted(name for name in os.listdir(sys.argv[1]) if name.endswith(".gguf"))
     for name in names:
         path = os.path.join(sys.argv[1], name)
-        model = forward.Model(path)
+        model = forward.Model.open(path)
         logits = model.run([(TOKENS, {})], ROWS)[0]
         vocab = logits.shape[1]
         data = open(path, "rb").read()

@@ -2,87 +2,27 @@
  * one run and cut into chunks, with every cache type. */
 #include "run.h"
 
-#include "platform.h"
-#include "reader.h"
 #include "tiny.h"
-#include <math.h>
+#include "tiny_golden.h"
 #include <stdlib.h>
 #include <unistd.h>
 
 #define GOLDEN LICHEN_TEST_DATA "/golden/tiny.golden"
 
-struct golden_tiny {
-    char name[33];
-    uint64_t file_size, sum;
-    const float *logits; /* [rows, vocab] */
-};
-
-static struct {
-    char *bytes;
-    uint32_t model_count, token_count, row_count, vocab;
-    const int32_t *tokens;
-    struct golden_tiny models[64];
-} golden;
+static struct tiny_golden golden;
 
 static int golden_read(void **state)
 {
     (void)state;
-    struct fault fault = {0};
-    struct reader reader;
-    size_t size;
-    if (!file_load(GOLDEN, 1 << 24, &golden.bytes, &size, &fault))
-        fail_msg("%s", fault.text);
-    reader_init(&reader, golden.bytes, size, &fault);
-    assert_memory_equal(reader_bytes(&reader, 16, "magic"), "lichen tiny 1\n\0\0", 16);
-    golden.model_count = reader_u32(&reader, "model_count");
-    golden.token_count = reader_u32(&reader, "token_count");
-    golden.row_count = reader_u32(&reader, "row_count");
-    golden.vocab = reader_u32(&reader, "vocab");
-    golden.tokens = (const void *)reader_bytes(&reader, golden.token_count * 4, "tokens");
-    assert_true(golden.model_count <= 64);
-    for (uint32_t i = 0; i < golden.model_count; i++) {
-        struct golden_tiny *model = &golden.models[i];
-        memcpy(model->name, reader_bytes(&reader, 32, "name"), 32);
-        model->file_size = reader_u64(&reader, "file_size");
-        model->sum = reader_u64(&reader, "sum");
-        model->logits =
-            (const void *)reader_bytes(&reader, 4ULL * golden.row_count * golden.vocab, "logits");
-    }
-    assert_false(reader.failed);
-    assert_int_equal(reader_left(&reader), 0);
+    tiny_golden_open(&golden, GOLDEN);
     return 0;
 }
 
 static int golden_release(void **state)
 {
     (void)state;
-    free(golden.bytes);
+    tiny_golden_close(&golden);
     return 0;
-}
-
-static const struct golden_tiny *golden_of(const struct tiny *tiny)
-{
-    for (uint32_t i = 0; i < golden.model_count; i++)
-        if (strcmp(golden.models[i].name, tiny->name) == 0)
-            return &golden.models[i];
-    fail_msg("%s is not in tiny.golden: run make_tiny.py", tiny->name);
-    return NULL;
-}
-
-/* The golden is of these very bytes. */
-static void check_file(const char *path, const struct golden_tiny *model)
-{
-    struct fault fault = {0};
-    char *bytes;
-    size_t size;
-    uint64_t sum = 0xcbf29ce484222325;
-    if (!file_load(path, 1 << 24, &bytes, &size, &fault))
-        fail_msg("%s", fault.text);
-    for (size_t i = 0; i < size; i++)
-        sum = (sum ^ (uint8_t)bytes[i]) * 0x100000001b3;
-    free(bytes);
-    assert_int_equal(size, model->file_size);
-    assert_int_equal(sum, model->sum);
 }
 
 static void tiny_open(const struct tiny *tiny, enum kv_type kv, struct run *run)
@@ -92,7 +32,7 @@ static void tiny_open(const struct tiny *tiny, enum kv_type kv, struct run *run)
         .context = TINY_CONTEXT, .batch_max = 64, .outputs_max = 64, .threads = 2, .kv = kv};
     snprintf(path, sizeof path, LICHEN_TEST_OUTPUT "/%s-%ld.gguf", tiny->name, (long)getpid());
     tiny_write(tiny, NULL, path);
-    check_file(path, golden_of(tiny));
+    tiny_golden_check(tiny_golden_find(&golden, tiny->name), path);
     run_open(run, path, &options);
     remove(path);
 }
@@ -109,17 +49,9 @@ static float *run_chunks(struct exec *exec, uint32_t chunk)
     return logits;
 }
 
-static double error_of(const float *logits, const struct golden_tiny *model)
+static double error_of(const struct tiny *tiny, const float *logits)
 {
-    const float *last = logits + (size_t)(golden.token_count - golden.row_count) * golden.vocab;
-    double worst = 0, largest = 1;
-    for (uint32_t i = 0; i < golden.row_count * golden.vocab; i++) {
-        double error = fabs((double)last[i] - (double)model->logits[i]);
-        if (!(error <= worst))
-            worst = error;
-        largest = fmax(largest, fabs((double)model->logits[i]));
-    }
-    return worst / largest;
+    return tiny_golden_error(&golden, tiny_golden_find(&golden, tiny->name), logits);
 }
 
 /* Random layers amplify what earlier ones got wrong. */
@@ -136,7 +68,7 @@ static void test_against_float64(void **state)
         tiny_open(&tiny_models[i], KV_F32, &run);
         assert_int_equal(run.info.vocab, golden.vocab);
         float *logits = run_chunks(run.exec, 64);
-        double error = error_of(logits, golden_of(&tiny_models[i]));
+        double error = error_of(&tiny_models[i], logits);
         print_message("%-16s relative error %.2g\n", tiny_models[i].name, error);
         assert_true(error <= 4e-6 * depth(&tiny_models[i]));
         free(logits);
@@ -174,7 +106,7 @@ static void test_cache_types(void **state)
                 continue;
             tiny_open(&tiny_models[i], (enum kv_type)kv, &run);
             float *logits = run_chunks(run.exec, 64);
-            double error = error_of(logits, golden_of(&tiny_models[i]));
+            double error = error_of(&tiny_models[i], logits);
             if (!(error <= bounds[kv] * depth(&tiny_models[i])))
                 fail_msg("%s: relative error %g", tiny_models[i].name, error);
             free(logits);

@@ -134,9 +134,11 @@ static void put_metadata(struct writing *writing)
     put_number(writing, "attention.head_count_kv", tiny->kv_heads);
     put_number(writing, "feed_forward_length", tiny->ffn);
     put_number(writing, "context_length", TINY_CONTEXT);
-    snprintf(eps, sizeof eps, "attention.%s=0.00001",
-             tiny->flags & TINY_LAYER_NORM ? "layer_norm_epsilon" : "layer_norm_rms_epsilon");
-    put_item(writing, eps, strlen(eps));
+    const char *norm =
+        tiny->flags & TINY_LAYER_NORM ? "layer_norm_epsilon" : "layer_norm_rms_epsilon";
+    snprintf(eps, sizeof eps, "attention.%s=0.00001", norm);
+    if (!writing->override || !strstr(writing->override, "epsilon"))
+        put_item(writing, eps, strlen(eps));
     put_keys(writing);
 }
 
