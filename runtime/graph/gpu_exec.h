@@ -63,7 +63,7 @@ uint32_t gpu_shape_chunk(const struct gpu_shape *shape, uint32_t context_bucket,
 
 /* ---- space (gpu_space.c) ---- */
 
-enum { AREA_CONSTANT = 0xFFFFFFFF };
+#define AREA_CONSTANT 0xFFFFFFFFu
 
 struct gpu_area {
     struct gpu_range range; /* size 0: does not exist */
