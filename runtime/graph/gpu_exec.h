@@ -130,6 +130,7 @@ struct gpu_program { /* the plan lowered for one bucket */
     uint32_t *step_calls; /* [step_count] calls after which the step's output can be read; 0 = the
                              step was fused away */
     bool top;             /* ends with top-k */
+    bool quants;          /* some matmul reads packed-dot activations */
     struct gpu_program *next;
 };
 
