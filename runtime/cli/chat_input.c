@@ -122,7 +122,7 @@ bool chat_input_line(struct chat_input *input, const char *prompt, const char **
     while (more) {
         int size = 0;
         errno = 0;
-        const char *bytes = read_line(input, &size);
+        const char *bytes = interrupt_seen() ? NULL : read_line(input, &size);
         *interrupted = interrupt_seen();
         if (*interrupted) {
             clearerr(stdin);

@@ -173,12 +173,13 @@ static int chat_loop(struct chat *chat)
             fputc('\n', stderr);
             return STATUS_INTERRUPTED;
         }
-        if (interrupted)
+        if (interrupted) {
             fprintf(stderr, "\n(Ctrl-C again, Ctrl-D or /exit leaves)\n");
-        else
-            chat_line(chat, line);
+            continue;
+        }
+        chat_line(chat, line);
         if (!chat->over)
-            interrupt_clear();
+            interrupt_clear(); /* it stopped the answer */
     }
     if (chat_input_edits(chat->input) && !chat->over)
         fputc('\n', stderr);
