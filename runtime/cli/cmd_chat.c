@@ -234,7 +234,7 @@ static void greet(const struct chat *chat)
         return;
     lichen_model_info(chat->engine, &info);
     output_note(&chat->common.output,
-                "%s (%.0f M parameters, %.1f bits each) on %s, context %u.\n"
+                "%s (%.1f M parameters, %.1f bits each) on %s, context %u.\n"
                 "/help lists the commands; Ctrl-C stops an answer, Ctrl-D leaves. Nothing is kept "
                 "on disk.",
                 chat->common.path, (double)info.parameters / 1e6, info.bits_per_weight,
