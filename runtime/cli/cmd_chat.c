@@ -169,7 +169,8 @@ static int chat_loop(struct chat *chat)
             break;
         interrupt_clear();
         interrupts = interrupted ? interrupts + 1 : 0;
-        if (interrupted && (interrupts > 1 || !chat_input_edits(chat->input))) {
+        bool leave = interrupts > 1 || interrupt_final() || !chat_input_edits(chat->input);
+        if (interrupted && leave) {
             fputc('\n', stderr);
             return STATUS_INTERRUPTED;
         }
