@@ -235,8 +235,8 @@ void gpu_close(struct gpu_device *device)
     if (!device)
         return;
     if (device->handle) {
-        device->vk.vkDeviceWaitIdle(device->handle);
-        device->unsettled = false;
+        device->unsettled |= device->queue.pending != NULL;
+        gpu_settle(device);
         gpu_upload_free(device);
         assert(device->memory.buffer_count == 0); /* the caller destroys its buffers first */
         gpu_bindings_free(device);

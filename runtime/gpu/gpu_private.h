@@ -113,7 +113,7 @@ struct gpu_queue { /* gpu_command.c, gpu_submit.c */
     VkQueue handle;
     VkCommandPool pool;
     struct gpu_commands *pending;  /* submitted and not waited for */
-    struct gpu_commands *internal; /* for fills, copies and downloads */
+    struct gpu_commands *internal; /* for fills, copies and downloads; made on first use */
     uint64_t submit_count;
     VkQueryPool timestamps; /* VK_NULL_HANDLE = none */
     uint8_t timestamp_recorded[GPU_TIMESTAMP_MAX / 8];

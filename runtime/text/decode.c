@@ -87,6 +87,15 @@ size_t tokenizer_decode(const struct tokenizer *tokenizer, int32_t id, bool spec
 
 /* ---- whole lists ---- */
 
+size_t decode_dummy(const struct tokenizer *tokenizer, const char *bytes, size_t size)
+{
+    size_t spaces = 0;
+    bool one = tokenizer->dummy_space || tokenizer->model == MODEL_WORDPIECE;
+    while (spaces < size && bytes[spaces] == ' ' && (tokenizer->trim_spaces || (one && spaces < 1)))
+        spaces++;
+    return spaces;
+}
+
 static bool begins(const char *text, size_t size, const char *word)
 {
     size_t word_size = strlen(word);
@@ -135,9 +144,9 @@ bool tokenizer_decode_all(const struct tokenizer *tokenizer, const int32_t *ids,
     size_t used = 0;
     for (size_t i = 0; i < count; i++)
         used += tokenizer_decode(tokenizer, ids[i], special, bytes + used, total - used);
-    bool phantom = tokenizer->dummy_space || tokenizer->model == MODEL_WORDPIECE;
-    if (phantom && used > 0 && bytes[0] == ' ')
-        memmove(bytes, bytes + 1, --used);
+    size_t dummy = decode_dummy(tokenizer, bytes, used);
+    used -= dummy;
+    memmove(bytes, bytes + dummy, used);
     if (tokenizer->model == MODEL_WORDPIECE)
         used = clean_spaces(bytes, used);
     bytes[used] = 0;

@@ -124,12 +124,11 @@ static bool is_digit(enum pre_stage_kind kind, uint32_t code)
     return category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO;
 }
 
-/* \w: letters, marks, decimal digits, connectors. */
+/* \w of Oniguruma: letters, marks, numbers, connectors, which are the categories up to PC. */
 static bool is_word(uint32_t code)
 {
     utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code);
-    return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_ND) ||
-           category == UTF8PROC_CATEGORY_PC;
+    return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_PC;
 }
 
 /* The run of digits at text: its size in bytes and *count of digits. */

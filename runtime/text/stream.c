@@ -127,10 +127,10 @@ static bool take_token(struct stream *stream, int32_t id, struct fault *fault)
     size_t before = stream->raw.size;
     tokenizer_decode(tokenizer, id, false, stream->raw.bytes + before, size);
     stream->raw.size += size;
-    bool phantom = tokenizer->dummy_space || tokenizer->model == MODEL_WORDPIECE;
-    if (phantom && !stream->begun && !stream->keep_space && stream->raw.bytes[0] == ' ')
-        buffer_drop(&stream->raw, 1);
-    stream->begun = true;
+    if (!stream->begun && !stream->keep_space)
+        buffer_drop(&stream->raw, decode_dummy(tokenizer, stream->raw.bytes, size));
+    /* Where all spaces go, they go until something else comes. */
+    stream->begun = !tokenizer->trim_spaces || stream->raw.size > 0;
     return true;
 }
 

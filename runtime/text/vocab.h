@@ -134,6 +134,10 @@ bool wordpiece_encode(const struct tokenizer *tokenizer, const char *text, size_
 uint32_t byte_to_code(uint8_t byte);
 int byte_from_code(uint32_t code);
 
+/* How many spaces at the start of an answer are not the text's own (decode.c): SentencePiece's dummy
+ * space, the space in front of WordPiece's first word; all of them where the file trims spaces. */
+size_t decode_dummy(const struct tokenizer *tokenizer, const char *bytes, size_t size);
+
 /* SentencePiece (spm.c): text with U+2581 for every space, malloc'd. */
 char *spm_mark_spaces(const char *text, size_t size, size_t *marked_size);
 

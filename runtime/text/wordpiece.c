@@ -38,7 +38,7 @@ static bool is_chinese(uint32_t code)
 static enum char_class classify(const struct tokenizer *tokenizer, uint32_t code)
 {
     utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code);
-    if ((code >= 0x9 && code <= 0xD) || code == 0x85 ||
+    if (code == '\t' || code == '\n' || code == '\r' ||
         (category >= UTF8PROC_CATEGORY_ZS && category <= UTF8PROC_CATEGORY_ZP))
         return CHAR_BLANK;
     if (code == 0xFFFD || (category >= UTF8PROC_CATEGORY_CC && category <= UTF8PROC_CATEGORY_CO) ||
