@@ -208,7 +208,7 @@ static void test_leaving(void **state)
     terminal_start(&terminal, (const char *const[]){CHAT, "--ctx", "64", NULL});
     terminal_expect(&terminal, 0, "[0 %] > ");
     terminal_send(&terminal, "\003");
-    terminal_expect(&terminal, 0, "leaves");
+    terminal_expect(&terminal, 0, "/exit leaves");
     terminal_send(&terminal, "\003");
     assert_int_equal(terminal_end(&terminal), 130);
 }

@@ -42,7 +42,7 @@ truncate -s 98362432 "$work/data/lichen/models/SmolLM2-135M-Instruct.Q4_1.gguf"
 if [ -s "$work/out" ]; then bad get_again "it said: $(cat "$work/out")"; else ok; fi
 
 # models.txt: every model has its fields, every part a package, a sha256 and a member.
-cat >"$work/catalogue.awk" <<'END'
+cat >"$work/catalogue.awk" <<'EOF'
 $1 == "model" { n++ }
 $1 == "file" { f++ }
 $1 == "size" && $2 ~ /^[0-9]+$/ { s++ }
@@ -52,7 +52,7 @@ $1 == "hub" { h++ }
 $1 == "sha256" && length($2) == 64 { d++ }
 $1 == "part" && ($2 !~ /==/ || length($3) != 64 || NF != 4) { wrong = 1 }
 END { exit !(n == 3 && f == n && s == n && l == n && g == n && h == n && d == n && !wrong) }
-END
+EOF
 check catalogue 0 '' awk -f "$work/catalogue.awk" models.txt
 
 # Without tools the packages are named, and where root is not to be had the one command.
@@ -90,15 +90,15 @@ else
 fi
 
 # summary.sh: sums, crashes, the cap on skips.
-cat >"$work/good.log" <<'END'
+cat >"$work/good.log" <<'EOF'
 1/2 Testing: test_a
 [  PASSED  ] 3 test(s).
 [  SKIPPED ] 1 test(s), listed below:
 Test Passed.
 2/2 Testing: test_b
 Test Passed.
-END
-cat >"$work/crash.log" <<'END'
+EOF
+cat >"$work/crash.log" <<'EOF'
 1/2 Testing: test_a
 [  PASSED  ] 3 test(s).
 [  FAILED  ] 2 test(s), listed below:
@@ -106,7 +106,7 @@ Test Failed.
 2/2 Testing: test_b
 Segmentation fault
 Test Failed.
-END
+EOF
 check summary_good 0 '4 passed, 0 failed, 1 skipped' tests/summary.sh "$work/good.log"
 check summary_crash 1 '7 passed, 3 failed, 1 skipped' \
     tests/summary.sh "$work/good.log" "$work/crash.log"
