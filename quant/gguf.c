@@ -142,6 +142,9 @@ static bool refuse_dtype(uint32_t id, struct fault *fault)
 bool gguf_measure(struct gguf_tensor *tensor, struct fault *fault)
 {
     const struct dtype_info *info = dtype_find(tensor->dtype);
+    for (uint32_t i = 0; i < GGUF_DIM_MAX; i++)
+        if (tensor->dims[i] == 0)
+            return fault_set(fault, FAULT_FORMAT, "dimension %u is 0", i);
     if (tensor->dims[0] % info->block_weights != 0)
         return fault_set(fault, FAULT_FORMAT, "rows of %llu weights, %s needs a multiple of %u",
                          (unsigned long long)tensor->dims[0], info->name, info->block_weights);
@@ -179,11 +182,8 @@ static bool read_dims(struct source *source, struct gguf_tensor *tensor)
     if (tensor->dim_count == 0 || tensor->dim_count > GGUF_DIM_MAX)
         return fault_set(source->fault, FAULT_FORMAT, "%u dimensions, 1 to %d are allowed",
                          tensor->dim_count, GGUF_DIM_MAX);
-    for (uint32_t i = 0; i < GGUF_DIM_MAX; i++) {
+    for (uint32_t i = 0; i < GGUF_DIM_MAX; i++)
         tensor->dims[i] = i < tensor->dim_count ? source_u64(source, "a dimension") : 1;
-        if (!source->failed && tensor->dims[i] == 0)
-            return fault_set(source->fault, FAULT_FORMAT, "dimension %u is 0", i);
-    }
     return !source->failed;
 }
 

@@ -17,7 +17,10 @@ enum {
     GGUF_SPLIT_MAX = 1024, /* files of a model; each stays open */
     GGUF_STRING_MAX = 16 << 20,
     GGUF_HEADER_MAX = 256 << 20,
-    GGUF_SLACK_MAX = 64 << 20, /* memory for a header beyond its own size */
+    /* Memory for keys, values and strings beyond their size in the file. What is not counted
+     * (chunks not full, indexes, tensors) stays below 16 MiB, so a description takes at most the
+     * header's size and 64 MiB. */
+    GGUF_SLACK_MAX = 48 << 20,
     GGUF_ALIGNMENT_MIN = 8,
     GGUF_ALIGNMENT_MAX = 65536,
     GGUF_ALIGNMENT_DEFAULT = 32,
@@ -69,8 +72,8 @@ uint32_t gguf_type_size(uint32_t type);
 bool gguf_alignment_is_valid(uint64_t alignment);
 bool gguf_type_is_narrow(enum gguf_type type); /* 8- and 16-bit integers */
 
-/* Computes row_size, rows and size from dtype and dims; a fault when they do not fit the type or 64
- * bits. The only place where sizes of a tensor are computed. */
+/* Computes row_size, rows and size from dtype and dims; a fault when a dimension is 0 or they do
+ * not fit the type or 64 bits. The only place where sizes of a tensor are computed. */
 bool gguf_measure(struct gguf_tensor *tensor, struct fault *fault);
 
 /* Sorts items, each of which begins with a pointer to its name; a name that occurs twice is a

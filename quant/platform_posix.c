@@ -159,7 +159,7 @@ bool folder_create(const char *path, struct fault *fault)
     char *name = strdup(path);
     if (!name)
         return fault_set(fault, FAULT_MEMORY, "%s: no memory to create the folder", path);
-    bool done = true;
+    bool done = *path != 0 || fault_set(fault, FAULT_ARGUMENT, "the name of a folder is empty");
     /* Each parent in turn: the path is cut at every '/' but a leading one, and at its end. */
     for (char *end = name; done && *end; end++) {
         if (end[1] != '/' && end[1] != 0)

@@ -58,10 +58,25 @@ static bool open_part(struct output *output, unsigned mode, struct fault *fault)
     return output_fault(output, "cannot create a part file beside it", fault);
 }
 
+static bool disk_full(const struct output *output, uint64_t size, uint64_t left,
+                      struct fault *fault)
+{
+    return fault_set(fault, FAULT_FILE, "%s: needs %.1f MB, the disk has %.1f MB free",
+                     output->path, (double)size / 1e6, (double)left / 1e6);
+}
+
 static bool reserve(struct output *output, uint64_t size, struct fault *fault)
 {
     if (size == 0)
         return true;
+    /* Asked first: some file systems fill the disk to its end before they say no. */
+    struct statvfs status;
+    uint64_t left = UINT64_MAX;
+    if (fstatvfs(output->descriptor, &status) == 0 &&
+        __builtin_mul_overflow((uint64_t)status.f_bavail, (uint64_t)status.f_frsize, &left))
+        left = UINT64_MAX;
+    if (size > left)
+        return disk_full(output, size, left, fault);
     int error;
     do
         error = posix_fallocate(output->descriptor, 0, (off_t)size);
@@ -69,13 +84,8 @@ static bool reserve(struct output *output, uint64_t size, struct fault *fault)
     /* A file system that cannot reserve is told at each write instead. */
     if (error == 0 || error == EOPNOTSUPP || error == EINVAL || error == ENOSYS)
         return true;
-    struct statvfs status;
-    unsigned long long left = 0;
-    if (fstatvfs(output->descriptor, &status) == 0)
-        left = (unsigned long long)status.f_bavail * status.f_frsize;
     if (error == ENOSPC)
-        return fault_set(fault, FAULT_FILE, "%s: needs %.1f MB, the disk has %.1f MB free",
-                         output->path, (double)size / 1e6, (double)left / 1e6);
+        return disk_full(output, size, left, fault);
     errno = error;
     return output_fault(output, "cannot reserve its size", fault);
 }
@@ -129,13 +139,28 @@ bool output_append(struct output *output, const void *bytes, size_t size, struct
     return true;
 }
 
-static bool sync_descriptor(const struct output *output, int descriptor, struct fault *fault)
+static int sync_descriptor(int descriptor)
 {
     int result;
     do
         result = fsync(descriptor);
     while (result != 0 && errno == EINTR);
-    return result == 0 || output_fault(output, "cannot make it durable", fault);
+    return result;
+}
+
+static bool sync_part(const struct output *output, struct fault *fault)
+{
+    return sync_descriptor(output->descriptor) == 0 ||
+           output_fault(output, "cannot make it durable", fault);
+}
+
+static bool set_size(const struct output *output, struct fault *fault)
+{
+    int result;
+    do
+        result = ftruncate(output->descriptor, (off_t)output->end);
+    while (result != 0 && errno == EINTR);
+    return result == 0 || output_fault(output, "cannot set its size", fault);
 }
 
 /* A rename is durable only when the folder is. */
@@ -152,7 +177,7 @@ static bool sync_folder(const struct output *output, struct fault *fault)
     if (descriptor < 0)
         return output_fault(output, "cannot open its folder", fault);
     /* EINVAL: a file system whose folders need no sync */
-    bool done = fsync(descriptor) == 0 || errno == EINVAL ||
+    bool done = sync_descriptor(descriptor) == 0 || errno == EINVAL ||
                 output_fault(output, "cannot make its folder durable", fault);
     close(descriptor);
     return done;
@@ -168,12 +193,9 @@ static bool close_part(struct output *output, struct fault *fault)
 
 bool output_finish(struct output *output, const void *first, size_t size, struct fault *fault)
 {
-    if (ftruncate(output->descriptor, (off_t)output->end) != 0)
-        return output_fault(output, "cannot set its size", fault);
-    if (!sync_descriptor(output, output->descriptor, fault))
+    if (!set_size(output, fault) || !sync_part(output, fault))
         return false;
-    if (size > 0 && (!write_at(output, first, size, 0, fault) ||
-                     !sync_descriptor(output, output->descriptor, fault)))
+    if (size > 0 && (!write_at(output, first, size, 0, fault) || !sync_part(output, fault)))
         return false;
     if (!close_part(output, fault))
         return false;

@@ -79,7 +79,10 @@ struct gpu_options {
     bool validate;            /* tests: validation layer, messages >= warning counted */
     bool validate_sync;       /* tests: with validate: synchronization validation */
     bool validate_gpu;        /* tests: with validate: GPU-assisted (then robust must be off) */
-    bool poison;              /* tests: fresh memory is filled with 0xFF before it is cleared */
+    /* tests: called for each counted message, also those of gpu_close; may be NULL */
+    void (*on_message)(void *context, const char *text);
+    void *message_context;
+    bool poison; /* tests: fresh memory is filled with 0xFF before it is cleared */
     /* Hides optional features to test the fallbacks; hide_mapped: device memory as if the host
      * could not see it (staging), whatever the device. */
     bool hide_packed_dot, hide_subgroups, hide_mapped;
@@ -144,7 +147,7 @@ struct gpu_kernel; /* a pipeline, owned by the device, shared by equal requests 
 struct gpu_kernel_request {
     const uint32_t *code;        /* SPIR-V, stays valid while the device lives */
     size_t code_size;            /* bytes */
-    const char *name;            /* for messages and the cache key */
+    const char *name;            /* for messages, stays valid as well */
     uint32_t binding_count;      /* storage buffers, bindings 0..count-1 of set 0 */
     uint32_t push_size;          /* bytes of push constants */
     uint32_t spec[GPU_SPEC_MAX]; /* specialization constants with ids 0..spec_count-1 */

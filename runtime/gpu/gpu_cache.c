@@ -83,7 +83,7 @@ static bool create(struct gpu_device *device, const void *data, size_t size, str
     };
     VkResult result =
         device->vk.vkCreatePipelineCache(device->handle, &info, NULL, &device->kernels.cache);
-    return gpu_result(device, result, "vkCreatePipelineCache", fault);
+    return GPU_CREATED(device, result, "vkCreatePipelineCache", &device->kernels.cache, fault);
 }
 
 bool gpu_cache_load(struct gpu_device *device, const char *folder, struct fault *fault)

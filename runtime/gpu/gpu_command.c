@@ -17,7 +17,7 @@ static bool create_fence(struct gpu_device *device, VkFence *fence, struct fault
 {
     VkFenceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
     VkResult result = device->vk.vkCreateFence(device->handle, &info, NULL, fence);
-    return gpu_result(device, result, "vkCreateFence", fault);
+    return GPU_CREATED(device, result, "vkCreateFence", fence, fault);
 }
 
 static bool create_handle(struct gpu_device *device, VkCommandBuffer *handle, struct fault *fault)
@@ -29,7 +29,7 @@ static bool create_handle(struct gpu_device *device, VkCommandBuffer *handle, st
         .commandBufferCount = 1,
     };
     VkResult result = device->vk.vkAllocateCommandBuffers(device->handle, &info, handle);
-    return gpu_result(device, result, "vkAllocateCommandBuffers", fault);
+    return GPU_CREATED(device, result, "vkAllocateCommandBuffers", handle, fault);
 }
 
 bool gpu_commands_create(struct gpu_device *device, struct gpu_commands **out, struct fault *fault)
@@ -54,8 +54,10 @@ void gpu_commands_destroy(struct gpu_device *device, struct gpu_commands *comman
 {
     if (!commands)
         return;
-    gpu_commands_wait(device, commands, NULL);
+    if (commands->pending)
+        gpu_commands_wait(device, commands, NULL);
     gpu_settle(device);
+    gpu_commands_forget(device, commands);
     device->vk.vkDestroyFence(device->handle, commands->fence, NULL);
     if (commands->handle)
         device->vk.vkFreeCommandBuffers(device->handle, device->queue.pool, 1, &commands->handle);
@@ -79,9 +81,9 @@ static void record_memory_barrier(struct gpu_commands *commands, VkPipelineStage
 bool gpu_record_begin(struct gpu_commands *commands, struct fault *fault)
 {
     struct gpu_device *device = commands->device;
-    assert(!commands->pending);
     if (!gpu_alive(device, fault))
         return false;
+    assert(!commands->pending);
     VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
     VkResult result = device->vk.vkBeginCommandBuffer(commands->handle, &info);
     if (!gpu_result(device, result, "vkBeginCommandBuffer", fault))

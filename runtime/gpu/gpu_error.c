@@ -1,7 +1,7 @@
 /* gpu_error.c: VkResult to fault. A lost device is remembered in the device. */
 #include "gpu_private.h"
 
-#include <stdio.h>
+#include <string.h>
 
 struct meaning {
     VkResult result;
@@ -65,6 +65,15 @@ bool gpu_result(struct gpu_device *device, VkResult result, const char *call, st
     return gpu_result_early(result, call, fault);
 }
 
+bool gpu_created(struct gpu_device *device, VkResult result, const char *call, void *handle,
+                 size_t handle_size, struct fault *fault)
+{
+    if (gpu_result(device, result, call, fault))
+        return true;
+    memset(handle, 0, handle_size);
+    return false;
+}
+
 bool gpu_alive(const struct gpu_device *device, struct fault *fault)
 {
     if (!device->lost)
@@ -76,16 +85,15 @@ bool gpu_alive(const struct gpu_device *device, struct fault *fault)
 bool gpu_hung(struct gpu_device *device, struct fault *fault)
 {
     device->lost = true;
-    device->hung = true;
     return fault_set(fault, FAULT_DEVICE_LOST, "%s did not answer within %u s",
                      device->probe.info.name, (unsigned)(GPU_FENCE_TIMEOUT_NS / 1000000000u));
 }
 
 void gpu_settle(struct gpu_device *device)
 {
-    if (device->hung)
+    if (device->unsettled)
         device->vk.vkDeviceWaitIdle(device->handle);
-    device->hung = false;
+    device->unsettled = false;
 }
 
 bool gpu_no_memory(const char *what, struct fault *fault)

@@ -28,6 +28,8 @@ static VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlag
     if (instance->message_count == 0)
         snprintf(instance->first_message, sizeof instance->first_message, "%s", data->pMessage);
     instance->message_count++;
+    if (instance->on_message)
+        instance->on_message(instance->message_context, data->pMessage);
     return VK_FALSE;
 }
 
@@ -72,6 +74,16 @@ static bool choose_version(struct gpu_instance *instance, struct fault *fault)
     return true;
 }
 
+static bool create_instance(struct gpu_instance *instance, const VkInstanceCreateInfo *info,
+                            struct fault *fault)
+{
+    VkResult result = instance->vk.vkCreateInstance(info, NULL, &instance->handle);
+    if (gpu_result_early(result, "vkCreateInstance", fault))
+        return true;
+    instance->handle = VK_NULL_HANDLE;
+    return false;
+}
+
 static bool create_plain(struct gpu_instance *instance, const VkApplicationInfo *application,
                          struct fault *fault)
 {
@@ -79,8 +91,7 @@ static bool create_plain(struct gpu_instance *instance, const VkApplicationInfo 
         .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
         .pApplicationInfo = application,
     };
-    return gpu_result_early(instance->vk.vkCreateInstance(&info, NULL, &instance->handle),
-                            "vkCreateInstance", fault);
+    return create_instance(instance, &info, fault);
 }
 
 static bool create_validated(struct gpu_instance *instance, const VkApplicationInfo *application,
@@ -116,8 +127,7 @@ static bool create_validated(struct gpu_instance *instance, const VkApplicationI
         .enabledExtensionCount = 2,
         .ppEnabledExtensionNames = extensions,
     };
-    return gpu_result_early(instance->vk.vkCreateInstance(&info, NULL, &instance->handle),
-                            "vkCreateInstance with validation", fault);
+    return create_instance(instance, &info, fault);
 }
 
 static bool create_messenger(struct gpu_instance *instance, struct fault *fault)
@@ -127,7 +137,10 @@ static bool create_messenger(struct gpu_instance *instance, struct fault *fault)
     VkDebugUtilsMessengerCreateInfoEXT info = messenger_info(instance);
     VkResult result = instance->vk.vkCreateDebugUtilsMessengerEXT(instance->handle, &info, NULL,
                                                                   &instance->messenger);
-    return gpu_result_early(result, "vkCreateDebugUtilsMessengerEXT", fault);
+    if (gpu_result_early(result, "vkCreateDebugUtilsMessengerEXT", fault))
+        return true;
+    instance->messenger = VK_NULL_HANDLE;
+    return false;
 }
 
 static bool create(struct gpu_instance *instance, const struct gpu_options *options,
@@ -152,6 +165,10 @@ bool gpu_instance_open(struct gpu_instance *instance, const struct gpu_options *
                        struct fault *fault)
 {
     memset(instance, 0, sizeof *instance);
+    if (options) {
+        instance->on_message = options->on_message;
+        instance->message_context = options->message_context;
+    }
     if (gpu_loader_open(&instance->library, &instance->vk, fault) &&
         choose_version(instance, fault) && create(instance, options, fault))
         return true;

@@ -26,7 +26,8 @@ static bool create_set_layout(struct gpu_device *device, uint32_t count, struct 
     };
     VkResult result = device->vk.vkCreateDescriptorSetLayout(device->handle, &info, NULL,
                                                              &device->kernels.set_layout[count]);
-    return gpu_result(device, result, "vkCreateDescriptorSetLayout", fault);
+    return GPU_CREATED(device, result, "vkCreateDescriptorSetLayout",
+                       &device->kernels.set_layout[count], fault);
 }
 
 static bool create_layout(struct gpu_device *device, uint32_t count, struct fault *fault)
@@ -41,7 +42,8 @@ static bool create_layout(struct gpu_device *device, uint32_t count, struct faul
     };
     VkResult result = device->vk.vkCreatePipelineLayout(device->handle, &info, NULL,
                                                         &device->kernels.layout[count]);
-    return gpu_result(device, result, "vkCreatePipelineLayout", fault);
+    return GPU_CREATED(device, result, "vkCreatePipelineLayout", &device->kernels.layout[count],
+                       fault);
 }
 
 bool gpu_layout_get(struct gpu_device *device, uint32_t binding_count, struct fault *fault)

@@ -25,6 +25,8 @@ struct gpu_instance {
     VkDebugUtilsMessengerEXT messenger;
     uint32_t message_count; /* validation messages >= warning */
     char first_message[2048];
+    void (*on_message)(void *context, const char *text); /* may be NULL */
+    void *message_context;
 };
 
 /* options may be NULL: no validation. The instance must not move until it is closed. */
@@ -66,6 +68,11 @@ bool gpu_probe_all(const struct gpu_instance *instance, struct gpu_probe **probe
                    struct fault *fault);
 /* Reads capacity and free bytes of the heaps again. */
 void gpu_probe_heaps(const struct gpu_instance *instance, struct gpu_probe *probe);
+
+/* ---- choosing (gpu_choose.c) ---- */
+
+/* Writes the reason of a usable device: what it is, then more. */
+void gpu_describe(struct gpu_info *info, const char *more);
 
 /* ---- parts of a device ---- */
 
@@ -111,7 +118,7 @@ struct gpu_queue { /* gpu_command.c, gpu_submit.c */
     VkQueue handle;
     VkCommandPool pool;
     struct gpu_commands *pending;  /* submitted and not waited for */
-    struct gpu_commands *internal; /* for fills, copies and downloads */
+    struct gpu_commands *internal; /* for fills, copies and downloads; made on first use */
     uint64_t submit_count;
     VkQueryPool timestamps; /* VK_NULL_HANDLE = none */
     uint8_t timestamp_recorded[GPU_TIMESTAMP_MAX / 8];
@@ -124,7 +131,7 @@ struct gpu_device {
     bool exact_buffers, validate, poison, hide_mapped;
     VkDevice handle;
     bool lost;
-    bool hung; /* lost by a fence timeout: work may still be running */
+    bool unsettled; /* a wait failed: work may still be running */
     struct gpu_memory_state memory;
     struct gpu_upload_ring upload;
     struct gpu_kernel_store kernels;
@@ -160,6 +167,7 @@ struct gpu_commands {
     VkPipeline bound; /* by the last dispatch of the recording */
     uint32_t dispatch_count, barrier_count;
     bool pending;
+    bool fence_used;           /* signaled, or about to be; reset before the next submission */
     struct gpu_commands *next; /* in the queue's pending list */
 };
 
@@ -167,13 +175,19 @@ struct gpu_commands {
 
 /* VK_SUCCESS: true. Else records "CALL: VK_ERROR_..., what it means"; a lost device stays lost. */
 bool gpu_result(struct gpu_device *device, VkResult result, const char *call, struct fault *fault);
+/* The same for a call that writes a handle; after a failure the handle is cleared, for Vulkan
+ * leaves it undefined. */
+bool gpu_created(struct gpu_device *device, VkResult result, const char *call, void *handle,
+                 size_t handle_size, struct fault *fault);
+#define GPU_CREATED(DEVICE, RESULT, CALL, HANDLE, FAULT)                                           \
+    gpu_created(DEVICE, RESULT, CALL, HANDLE, sizeof *(HANDLE), FAULT)
 /* The same where there is no device yet. */
 bool gpu_result_early(VkResult result, const char *call, struct fault *fault);
 /* False with FAULT_DEVICE_LOST once the device is lost. */
 bool gpu_alive(const struct gpu_device *device, struct fault *fault);
 /* No answer within GPU_FENCE_TIMEOUT_NS. */
 bool gpu_hung(struct gpu_device *device, struct fault *fault);
-/* Before destroying objects: after a hang the device may still be using them. */
+/* Before destroying objects: after a failed wait the device may still be using them. */
 void gpu_settle(struct gpu_device *device);
 bool gpu_no_memory(const char *what, struct fault *fault); /* malloc failed */
 
@@ -196,6 +210,8 @@ bool gpu_queue_init(struct gpu_device *device, struct fault *fault);
 void gpu_queue_free(struct gpu_device *device);
 bool gpu_commands_wait(struct gpu_device *device, struct gpu_commands *commands,
                        struct fault *fault);
+/* Takes commands that the device no longer runs off the pending list. */
+void gpu_commands_forget(struct gpu_device *device, struct gpu_commands *commands);
 /* Records into the internal commands; finish submits and waits. */
 struct gpu_commands *gpu_internal_begin(struct gpu_device *device, struct fault *fault);
 bool gpu_internal_finish(struct gpu_device *device, struct fault *fault);

@@ -15,7 +15,7 @@ static bool create_pool(struct gpu_device *device, struct fault *fault)
     };
     VkResult result =
         device->vk.vkCreateCommandPool(device->handle, &info, NULL, &device->queue.pool);
-    return gpu_result(device, result, "vkCreateCommandPool", fault);
+    return GPU_CREATED(device, result, "vkCreateCommandPool", &device->queue.pool, fault);
 }
 
 static bool create_timestamps(struct gpu_device *device, struct fault *fault)
@@ -29,15 +29,14 @@ static bool create_timestamps(struct gpu_device *device, struct fault *fault)
     };
     VkResult result =
         device->vk.vkCreateQueryPool(device->handle, &info, NULL, &device->queue.timestamps);
-    return gpu_result(device, result, "vkCreateQueryPool", fault);
+    return GPU_CREATED(device, result, "vkCreateQueryPool", &device->queue.timestamps, fault);
 }
 
 bool gpu_queue_init(struct gpu_device *device, struct fault *fault)
 {
     struct gpu_queue *queue = &device->queue;
     device->vk.vkGetDeviceQueue(device->handle, device->probe.queue_family, 0, &queue->handle);
-    return create_pool(device, fault) && create_timestamps(device, fault) &&
-           gpu_commands_create(device, &queue->internal, fault);
+    return create_pool(device, fault) && create_timestamps(device, fault);
 }
 
 void gpu_queue_free(struct gpu_device *device)
@@ -51,11 +50,23 @@ void gpu_queue_free(struct gpu_device *device)
 
 /* ---- submitting and waiting ---- */
 
+static bool reset_fence(struct gpu_device *device, struct gpu_commands *commands,
+                        struct fault *fault)
+{
+    if (!commands->fence_used)
+        return true;
+    VkResult result = device->vk.vkResetFences(device->handle, 1, &commands->fence);
+    commands->fence_used = result != VK_SUCCESS;
+    return gpu_result(device, result, "vkResetFences", fault);
+}
+
 bool gpu_submit(struct gpu_device *device, struct gpu_commands *commands, struct fault *fault)
 {
     struct gpu_queue *queue = &device->queue;
-    assert(!commands->pending);
     if (!gpu_alive(device, fault))
+        return false;
+    assert(!commands->pending);
+    if (!reset_fence(device, commands, fault))
         return false;
     VkSubmitInfo info = {
         .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
@@ -66,45 +77,47 @@ bool gpu_submit(struct gpu_device *device, struct gpu_commands *commands, struct
     if (!gpu_result(device, result, "vkQueueSubmit", fault))
         return false;
     queue->submit_count++;
+    commands->fence_used = true;
     commands->pending = true;
     commands->next = queue->pending;
     queue->pending = commands;
     return true;
 }
 
-static void remove_pending(struct gpu_queue *queue, struct gpu_commands *commands)
+void gpu_commands_forget(struct gpu_device *device, struct gpu_commands *commands)
 {
-    struct gpu_commands **link = &queue->pending;
-    while (*link != commands)
+    struct gpu_commands **link = &device->queue.pending;
+    while (*link && *link != commands)
         link = &(*link)->next;
-    *link = commands->next;
+    if (*link)
+        *link = commands->next;
     commands->pending = false;
 }
 
 bool gpu_commands_wait(struct gpu_device *device, struct gpu_commands *commands,
                        struct fault *fault)
 {
-    if (!commands->pending)
-        return gpu_alive(device, fault);
-    remove_pending(&device->queue, commands);
     if (!gpu_alive(device, fault))
         return false;
+    if (!commands->pending)
+        return true;
     VkResult result = device->vk.vkWaitForFences(device->handle, 1, &commands->fence, VK_TRUE,
                                                  GPU_FENCE_TIMEOUT_NS);
-    if (result == VK_TIMEOUT)
-        return gpu_hung(device, fault);
-    if (!gpu_result(device, result, "vkWaitForFences", fault))
-        return false;
-    result = device->vk.vkResetFences(device->handle, 1, &commands->fence);
-    return gpu_result(device, result, "vkResetFences", fault);
+    if (result == VK_SUCCESS) {
+        gpu_commands_forget(device, commands);
+        return true;
+    }
+    device->unsettled = true;
+    return result == VK_TIMEOUT ? gpu_hung(device, fault)
+                                : gpu_result(device, result, "vkWaitForFences", fault);
 }
 
 bool gpu_wait(struct gpu_device *device, struct fault *fault)
 {
-    bool ok = gpu_alive(device, fault);
     while (device->queue.pending)
-        ok &= gpu_commands_wait(device, device->queue.pending, fault);
-    return ok;
+        if (!gpu_commands_wait(device, device->queue.pending, fault))
+            return false;
+    return gpu_alive(device, fault);
 }
 
 uint64_t gpu_submit_count(const struct gpu_device *device)
@@ -116,7 +129,11 @@ uint64_t gpu_submit_count(const struct gpu_device *device)
 
 struct gpu_commands *gpu_internal_begin(struct gpu_device *device, struct fault *fault)
 {
-    return gpu_record_begin(device->queue.internal, fault) ? device->queue.internal : NULL;
+    struct gpu_queue *queue = &device->queue;
+    bool ok = (queue->internal || gpu_commands_create(device, &queue->internal, fault)) &&
+              gpu_commands_wait(device, queue->internal, fault) &&
+              gpu_record_begin(queue->internal, fault);
+    return ok ? queue->internal : NULL;
 }
 
 bool gpu_internal_finish(struct gpu_device *device, struct fault *fault)

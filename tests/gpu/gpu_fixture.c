@@ -3,20 +3,60 @@
 
 #include <stdlib.h>
 
+static uint32_t messages;
+
+static void count_message(void *context, const char *text)
+{
+    messages++;
+    if (context)
+        print_message("%s: %s\n", (const char *)context, text);
+}
+
+static struct gpu_device *open_counting(const struct gpu_options *options, char *print,
+                                        struct fault *fault)
+{
+    struct gpu_options counting = *options;
+    struct gpu_device *device = NULL;
+    messages = 0;
+    counting.on_message = count_message;
+    counting.message_context = print;
+    return gpu_open(&counting, &device, fault) ? device : NULL;
+}
+
+struct gpu_device *fixture_try_open(const struct gpu_options *options, struct fault *fault)
+{
+    static char print[] = "validation";
+    struct gpu_device *device = open_counting(options, print, fault);
+    if (!device)
+        assert_int_equal(messages, 0);
+    return device;
+}
+
 struct gpu_device *fixture_open(const struct gpu_options *options)
 {
     struct fault fault = {0};
-    struct gpu_device *device = NULL;
-    assert_ok(gpu_open(options, &device, &fault), fault);
+    struct gpu_device *device = fixture_try_open(options, &fault);
+    assert_ok(device != NULL, fault);
     return device;
+}
+
+struct gpu_device *fixture_open_noisy(const struct gpu_options *options)
+{
+    struct fault fault = {0};
+    struct gpu_device *device = open_counting(options, NULL, &fault);
+    assert_ok(device != NULL, fault);
+    return device;
+}
+
+uint32_t fixture_messages(void)
+{
+    return messages;
 }
 
 void fixture_close(struct gpu_device *device)
 {
-    const char *first = NULL;
-    if (gpu_validation_count(device, &first) > 0)
-        fail_msg("validation: %s", first);
     gpu_close(device);
+    assert_int_equal(messages, 0);
 }
 
 struct gpu_kernel_request scale_request(const struct shader *shader, uint32_t factor)

@@ -31,9 +31,15 @@ struct scale { /* zeroed before scale_create */
     struct scale_push push;
 };
 
+/* Opens and, with validation, collects its messages until the next open. */
 struct gpu_device *fixture_open(const struct gpu_options *options);
-/* Asserts that validation (when on) had nothing to say, then closes. */
+/* The same where failing is allowed: NULL with a fault. */
+struct gpu_device *fixture_try_open(const struct gpu_options *options, struct fault *fault);
+/* Closes and asserts that validation (when on) had nothing to say. */
 void fixture_close(struct gpu_device *device);
+/* The same where messages are expected: not printed. */
+struct gpu_device *fixture_open_noisy(const struct gpu_options *options);
+uint32_t fixture_messages(void); /* since the last open, those of gpu_close included */
 
 struct gpu_kernel_request scale_request(const struct shader *shader, uint32_t factor);
 /* Buffers of count words in device memory with x[i] = i, a recorded dispatch with host barrier and

@@ -1,0 +1,143 @@
+/* layers.c: one decoder, read straight down; every `if` is a switch of family.h.
+ *
+ *   x = scale E[token]
+ *   layer:  a = norm(x);  x = x + Wo attention(rope(norm?(Wq a)), rope(norm?(Wk a)), Wv a)
+ *           f = norm(x);  x = x + Wdown (act(Wgate f) * (Wup f))
+ *   logits = head norm(x) */
+#include "layers.h"
+
+/* The rope table of local layers is 1 when it differs from that of global ones. */
+static uint32_t rope_table_of(const struct builder *builder)
+{
+    bool local = hparams_layer_local(builder->hparams, builder->layer);
+    return local && builder->plan->rope[1].inv_freq ? 1 : 0;
+}
+
+struct qkv {
+    uint32_t q, k, v;
+};
+
+static bool qkv_fused(const struct builder *builder)
+{
+    if (builder->family->qkv == QKV_EITHER)
+        return builder_find(builder, "attn_qkv", "weight") != NULL;
+    return builder->family->qkv == QKV_FUSED;
+}
+
+static struct qkv emit_qkv(struct builder *builder, uint32_t a)
+{
+    const struct hparams *hparams = builder->hparams;
+    bool fused = qkv_fused(builder), bias = builder->family->qkv_bias;
+    uint32_t q_rows = hparams->heads * hparams->head_dim;
+    uint32_t kv_rows = hparams->kv_heads * hparams->head_dim;
+    struct linear q = {fused ? "attn_qkv" : "attn_q", "q", 0, q_rows, PLAN_NONE, bias};
+    struct linear k = {fused ? "attn_qkv" : "attn_k", "k", 0, kv_rows, PLAN_NONE, bias};
+    struct linear v = {fused ? "attn_qkv" : "attn_v", "v", 0, kv_rows, PLAN_NONE, bias};
+    if (fused) {
+        k.row_first = q_rows;
+        v.row_first = q_rows + kv_rows;
+    }
+    return (struct qkv){emit_linear(builder, a, &q), emit_linear(builder, a, &k),
+                        emit_linear(builder, a, &v)};
+}
+
+static void emit_qk_norm(struct builder *builder, const struct qkv *qkv)
+{
+    emit_norm(builder, qkv->q, "attn_q_norm", builder->hparams->head_dim, true);
+    emit_norm(builder, qkv->k, "attn_k_norm", builder->hparams->head_dim, true);
+}
+
+/* A branch's last matrix and its way back into x: added by the matrix step itself where nothing
+ * stands between. */
+static uint32_t emit_branch_end(struct builder *builder, uint32_t x, uint32_t input,
+                                const char *name, const char *post_norm)
+{
+    const struct family *family = builder->family;
+    bool direct = !family->post_norms && builder->hparams->residual_scale == 1;
+    struct linear linear = {
+        .name = name, .output = direct ? "x" : "branch", .residual = direct ? x : PLAN_NONE};
+    uint32_t out = emit_linear(builder, input, &linear);
+    if (direct)
+        return out;
+    if (family->post_norms)
+        out = emit_norm(builder, out, post_norm, builder->hparams->dim, true);
+    return emit_add(builder, x, out, builder->hparams->residual_scale);
+}
+
+static uint32_t emit_attention_branch(struct builder *builder, uint32_t x, uint32_t a)
+{
+    const struct family *family = builder->family;
+    const struct hparams *hparams = builder->hparams;
+    struct qkv qkv = emit_qkv(builder, a);
+    if (family->qk_norm == QK_NORM_BEFORE_ROPE)
+        emit_qk_norm(builder, &qkv);
+    if (hparams->rope_dims != 0) {
+        emit_rope(builder, qkv.q, hparams->heads, rope_table_of(builder));
+        emit_rope(builder, qkv.k, hparams->kv_heads, rope_table_of(builder));
+    }
+    if (family->qk_norm == QK_NORM_AFTER_ROPE)
+        emit_qk_norm(builder, &qkv);
+    emit_kv_store(builder, qkv.k, qkv.v);
+    uint32_t out = emit_attention(builder, qkv.q);
+    return emit_branch_end(builder, x, out, "attn_output", "post_attention_norm");
+}
+
+static uint32_t emit_ffn_inner(struct builder *builder, uint32_t f)
+{
+    uint32_t rows = builder->hparams->ffn_dim;
+    struct linear up = {"ffn_up", "ffn_up", 0, rows, PLAN_NONE, false};
+    struct linear gate = {"ffn_gate", "ffn_gate", 0, rows, PLAN_NONE, false};
+    if (builder->family->ffn == FFN_PLAIN)
+        return emit_activation(builder, emit_linear(builder, f, &up));
+    if (builder->family->ffn == FFN_GLU_FUSED) {
+        gate.name = "ffn_up";
+        up.row_first = rows;
+    }
+    uint32_t gated = emit_linear(builder, f, &gate);
+    return emit_glu(builder, gated, emit_linear(builder, f, &up));
+}
+
+static uint32_t emit_ffn_branch(struct builder *builder, uint32_t x, uint32_t f)
+{
+    uint32_t inner = emit_ffn_inner(builder, f);
+    return emit_branch_end(builder, x, inner, "ffn_down", "post_ffw_norm");
+}
+
+static uint32_t emit_layer(struct builder *builder, uint32_t x)
+{
+    uint32_t dim = builder->hparams->dim;
+    uint32_t a = emit_norm(builder, x, "attn_norm", dim, false);
+    x = emit_attention_branch(builder, x, a);
+    uint32_t f = builder->family->block == BLOCK_PARALLEL
+                     ? a
+                     : emit_norm(builder, x, "ffn_norm", dim, false);
+    return emit_ffn_branch(builder, x, f);
+}
+
+/* A file without output.weight ties the head to the embedding. */
+static uint32_t emit_head(struct builder *builder, uint32_t x)
+{
+    const struct hparams *hparams = builder->hparams;
+    uint32_t last = emit_select(builder, x);
+    uint32_t norm = emit_norm(builder, last, "output_norm", hparams->dim, false);
+    bool untied = builder_find(builder, "output", "weight") != NULL;
+    struct linear head = {
+        .name = untied ? "output" : "token_embd", .output = "logits", .residual = PLAN_NONE};
+    uint32_t logits = emit_linear(builder, norm, &head);
+    if (hparams->logit_scale != 1 || hparams->final_softcap > 0)
+        emit_softcap(builder, logits, hparams->logit_scale, hparams->final_softcap);
+    return logits;
+}
+
+bool layers_build(struct builder *builder)
+{
+    builder->layer = PLAN_NONE;
+    uint32_t x = emit_embed(builder);
+    for (uint32_t i = 0; i < builder->hparams->layers && !builder->failed; i++) {
+        builder->layer = i;
+        x = emit_layer(builder, x);
+    }
+    builder->layer = PLAN_NONE;
+    builder->plan->logits = emit_head(builder, x);
+    return !builder->failed;
+}
