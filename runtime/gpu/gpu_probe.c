@@ -149,13 +149,6 @@ static bool choose_queue(const struct gpu_instance *instance, struct gpu_probe *
     return found;
 }
 
-static const char *type_name(enum gpu_type type)
-{
-    static const char *const names[] = {"discrete GPU", "integrated GPU", "virtual GPU",
-                                        "software renderer on the CPU", "unknown kind of device"};
-    return names[type];
-}
-
 static bool refuse(struct gpu_info *info, const char *why, uint32_t found, uint32_t needed)
 {
     snprintf(info->reason, sizeof info->reason, "not usable: %s %u, %u needed", why, found, needed);
@@ -171,15 +164,7 @@ static bool judge(struct gpu_probe *probe)
         return refuse(info, "workgroup size", info->invocations_max, INVOCATIONS_MIN);
     if (info->storage_binding_max < GPU_BINDING_MAX)
         return refuse(info, "storage buffers", info->storage_binding_max, GPU_BINDING_MAX);
-    if (info->heap_count == 0) {
-        snprintf(info->reason, sizeof info->reason, "has no memory: can only build kernels");
-        return true;
-    }
-    snprintf(info->reason, sizeof info->reason, "%s, %.1f GiB, %s", type_name(info->type),
-             (double)probe->local_size / 1073741824.0,
-             info->packed_dot_accelerated ? "fast packed dot"
-             : info->packed_dot           ? "packed dot"
-                                          : "no packed dot");
+    gpu_describe(info, "");
     return true;
 }
 

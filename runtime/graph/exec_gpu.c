@@ -92,7 +92,7 @@ static bool gpu_run(struct exec *exec, const struct batch *batch, const volatile
     gpu->batch.count = gpu->batch.outputs = 0;
     if (!exec_check(exec, batch, fault))
         return false;
-    gpu->stats = (struct gpu_run_stats){.ran = gpu->shape.format};
+    gpu->stats = (struct gpu_run_stats){0};
     struct part part = part_at(gpu, batch, 0);
     while (part.first + part.count < batch->count && !part.outputs)
         part = part_at(gpu, batch, part.first + part.count);

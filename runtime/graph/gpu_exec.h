@@ -63,7 +63,7 @@ uint32_t gpu_shape_chunk(const struct gpu_shape *shape, uint32_t context_bucket,
 
 /* ---- space (gpu_space.c) ---- */
 
-enum { AREA_CONSTANT = 0xFFFFFFFF };
+#define AREA_CONSTANT 0xFFFFFFFFu
 
 struct gpu_area {
     struct gpu_range range; /* size 0: does not exist */
@@ -130,6 +130,7 @@ struct gpu_program { /* the plan lowered for one bucket */
     uint32_t *step_calls; /* [step_count] calls after which the step's output can be read; 0 = the
                              step was fused away */
     bool top;             /* ends with top-k */
+    bool quants;          /* some matmul reads packed-dot activations */
     struct gpu_program *next;
 };
 

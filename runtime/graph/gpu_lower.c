@@ -192,9 +192,8 @@ static bool lower_one(struct lower *lower, uint32_t index)
     if (!lower_step[step->op](lower, index))
         return fault_context(lower->fault, "step %u (%s)", index, op_name(step->op));
     bool own = lower_own_quants(lower, index, quant_unit(lower, step)) != 0;
-    if (own && !fusion->write_float)
-        return true; /* the floats were never written: nothing to see */
-    if (step->output != PLAN_NONE)
+    bool hidden = fusion->alias || (own && !fusion->write_float); /* its slot is not written */
+    if (step->output != PLAN_NONE && !hidden)
         lower->program->step_calls[index] = lower->program->call_count;
     return own || !fusion->write_quants || lower_quantize(lower, step->output);
 }

@@ -168,6 +168,7 @@ static bool matmul_emit(struct lower *lower, const struct step *step, uint32_t o
                   gpu_matmul_wants_quants(exec_device(lower->gpu), matrix->dtype, rows,
                                           lower->gpu->shape.format);
     if (quants) {
+        lower->program->quants = true;
         x = lower_quants(lower, step->input[0]);
         call.x_quants = x.range;
         call.x_scales = lower_scales(lower, step->input[0]).range;

@@ -318,6 +318,7 @@ bool gpu_recording_run(struct exec_gpu *gpu, struct gpu_recording *recording, ui
     gpu->stats.dispatches += recording->dispatches;
     gpu->stats.barriers += recording->barriers;
     gpu->stats.weight_bytes = recording->weight_bytes;
+    gpu->stats.ran = recording->program->quants ? gpu->shape.format : ACTIVATIONS_FLOAT;
     recording_measure(gpu, recording, cost, (double)(clock_ns() - start));
     return true;
 }

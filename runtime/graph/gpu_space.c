@@ -59,6 +59,17 @@ static void take_kv(struct walk *walk)
 
 /* ---- activations ---- */
 
+/* True when a kernel of some bucket reads x of this weight in packed-dot form. */
+static bool quants_wanted(const struct walk *walk, const struct plan_weight *weight)
+{
+    const struct gpu_shape *shape = walk->shape;
+    bool wanted = false;
+    for (uint32_t i = 0; i < shape->bucket_count && weight->cols % 32 == 0; i++)
+        wanted = wanted || gpu_matmul_wants_quants(walk->options->device, weight->tensor->dtype,
+                                                   shape->buckets[i], shape->format);
+    return wanted;
+}
+
 /* Columns of the widest matmul input that lives in the slot and may be wanted in packed-dot form. */
 static uint32_t quant_cols(const struct walk *walk, uint32_t slot)
 {
@@ -69,10 +80,10 @@ static uint32_t quant_cols(const struct walk *walk, uint32_t slot)
         if (step->op != OP_MATMUL || plan->buffers[step->input[0]].slot != slot)
             continue;
         const struct plan_weight *weight = &plan->weights[step->weight[0].weight];
-        if (weight->cols % 32 == 0 && weight->cols > most)
+        if (weight->cols > most && quants_wanted(walk, weight))
             most = weight->cols;
     }
-    return walk->shape->format == ACTIVATIONS_FLOAT ? 0 : most;
+    return most;
 }
 
 static void take_slots(struct walk *walk)

@@ -1,8 +1,6 @@
 /* bpe.c: byte-level BPE ("gpt2"): pre-tokens by pretokenize.h, every byte of a pre-token a symbol
  * in GPT-2's byte alphabet, then the merges of the file in their order. With PRE_RAW the symbols
  * are characters instead, and U+2581 stands for a space (Gemma 4's kind). */
-#include "merge.h"
-#include "pretokenize.h"
 #include "stream.h"
 #include "utf8.h"
 #include "vocab.h"
@@ -152,9 +150,7 @@ bool bpe_create(struct tokenizer *tokenizer, const struct gguf *gguf, struct fau
 
 struct encoder { /* one call */
     const struct tokenizer *tokenizer;
-    struct merger merger;
-    struct piece_list pieces;
-    char *spelling; /* [2 * TOKEN_SIZE_LIMIT], of a whole pre-token */
+    struct scratch *scratch;
     struct token_list *out;
     struct fault *fault;
 };
@@ -181,8 +177,8 @@ static int32_t whole_token(struct encoder *encoder, const char *text, size_t siz
         return vocab_find(encoder->tokenizer, text, size, KINDS_TEXT);
     size_t used = 0;
     for (size_t i = 0; i < size; i++)
-        used += utf8_write(byte_to_code((uint8_t)text[i]), encoder->spelling + used);
-    return vocab_find(encoder->tokenizer, encoder->spelling, used, KINDS_TEXT);
+        used += utf8_write(byte_to_code((uint8_t)text[i]), encoder->scratch->spelling + used);
+    return vocab_find(encoder->tokenizer, encoder->scratch->spelling, used, KINDS_TEXT);
 }
 
 /* The first symbols of a pre-token: bytes, or characters that are tokens and bytes of those that
@@ -190,20 +186,20 @@ static int32_t whole_token(struct encoder *encoder, const char *text, size_t siz
 static bool begin_symbols(struct encoder *encoder, const char *text, size_t size)
 {
     const struct tokenizer *tokenizer = encoder->tokenizer;
-    if (!merger_begin(&encoder->merger, size, encoder->fault))
+    if (!merger_begin(&encoder->scratch->merger, size, encoder->fault))
         return false;
     for (size_t at = 0, step; at < size; at += step) {
         step = tokenizer->raw ? utf8_read(text + at, size - at).size : 1;
         int32_t id = tokenizer->raw ? vocab_find(tokenizer, text + at, step, KINDS_TEXT)
                                     : tokenizer->byte_ids[(uint8_t)text[at]];
-        merger_push(&encoder->merger, id, at, step);
+        merger_push(&encoder->scratch->merger, id, at, step);
     }
     return true;
 }
 
 static bool push_symbols(struct encoder *encoder, const char *text)
 {
-    const struct symbol *symbols = encoder->merger.symbols;
+    const struct symbol *symbols = encoder->scratch->merger.symbols;
     for (int32_t i = 0; i != MERGE_END; i = symbols[i].next) {
         bool pushed = symbols[i].id >= 0
                           ? token_list_push(encoder->out, symbols[i].id, encoder->fault)
@@ -225,17 +221,18 @@ static bool encode_piece(struct encoder *encoder, const char *text, size_t size)
     }
     if (!begin_symbols(encoder, text, size))
         return false;
-    merger_run(&encoder->merger, pair_rank, tokenizer);
+    merger_run(&encoder->scratch->merger, pair_rank, tokenizer);
     return push_symbols(encoder, text);
 }
 
 static bool encode_valid(struct encoder *encoder, const char *text, size_t size)
 {
-    if (!pretokenizer_split(encoder->tokenizer->pre, text, size, &encoder->pieces, encoder->fault))
+    struct splitter *splitter = &encoder->scratch->splitter;
+    if (!pretokenizer_split(encoder->tokenizer->pre, text, size, splitter, encoder->fault))
         return false;
     size_t start = 0;
-    for (size_t i = 0; i < encoder->pieces.count; i++) {
-        size_t end = encoder->pieces.ends[i];
+    for (size_t i = 0; i < splitter->pieces.count; i++) {
+        size_t end = splitter->pieces.ends[i];
         if (!encode_piece(encoder, text + start, end - start))
             return false;
         start = end;
@@ -261,19 +258,18 @@ static bool encode_text(struct encoder *encoder, const char *text, size_t size)
 }
 
 bool bpe_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
-                struct token_list *out, struct fault *fault)
+                struct scratch *scratch, struct token_list *out, struct fault *fault)
 {
-    struct encoder encoder = {.tokenizer = tokenizer, .out = out, .fault = fault};
-    char *marked = NULL;
-    bool ready = true;
-    if (tokenizer->ignore_merges)
-        ready = (encoder.spelling = malloc(2 * TOKEN_SIZE_LIMIT)) || no_memory(fault);
-    if (ready && tokenizer->mark_spaces)
-        ready = (marked = spm_mark_spaces(text, size, &size)) || no_memory(fault);
-    bool encoded = ready && encode_text(&encoder, marked ? marked : text, size);
+    struct encoder encoder = {tokenizer, scratch, out, fault};
+    if (tokenizer->ignore_merges && !scratch->spelling &&
+        !(scratch->spelling = malloc(TOKEN_SIZE_LIMIT)))
+        return no_memory(fault);
+    if (!tokenizer->mark_spaces)
+        return encode_text(&encoder, text, size);
+    char *marked = spm_mark_spaces(text, size, &size);
+    if (!marked)
+        return no_memory(fault);
+    bool encoded = encode_text(&encoder, marked, size);
     free(marked);
-    free(encoder.spelling);
-    piece_list_free(&encoder.pieces);
-    merger_free(&encoder.merger);
     return encoded;
 }

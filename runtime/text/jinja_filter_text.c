@@ -39,28 +39,43 @@ static bool is_word_break(const char *bytes, size_t length, int32_t character)
     return (length == 1 && strchr("-({[<", *bytes) && *bytes) || text_is(character, CLASS_SPACE);
 }
 
+/* Where the next word or the next run of breaks ends. */
+static size_t word_end(const struct value *text, size_t position)
+{
+    bool breaks = false;
+    for (size_t start = position, length; position < text->size; position += length) {
+        const char *bytes = text->bytes + position;
+        int32_t character = text_decode(bytes, text->size - position, &length);
+        bool is_break = is_word_break(bytes, length, character);
+        if (position > start && is_break != breaks)
+            break;
+        breaks = is_break;
+    }
+    return position;
+}
+
 /* Unlike str.title, a word begins only behind white space or one of - ( { [ <. */
 bool filter_title(struct run *run, const struct value *subject, const struct call *call,
                   struct value *out)
 {
     struct builder title = {.run = run};
-    struct value text, part;
+    struct value text, part, upper, lower;
     struct call none = {0};
-    size_t position = 0, length;
-    bool first = true;
+    size_t end;
     (void)call;
     if (!value_string(run, subject, &text) || !run_spend(run, text.size))
         return false;
-    while (position < text.size) {
-        const char *bytes = text.bytes + position;
-        int32_t character = text_decode(bytes, text.size - position, &length);
-        bool between = is_word_break(bytes, length, character);
-        struct value letter = value_bytes(bytes, length);
-        if (!(first ? string_upper : string_lower)(run, &letter, &none, &part) ||
-            !builder_add(&title, part.bytes, part.size))
+    for (size_t position = 0; position < text.size; position = end) {
+        end = word_end(&text, position);
+        size_t first = text_offset(text.bytes + position, end - position, 1);
+        part = value_bytes(text.bytes + position, first);
+        if (!string_upper(run, &part, &none, &upper))
             return false;
-        first = between;
-        position += length;
+        part = value_bytes(text.bytes + position + first, end - position - first);
+        if (!string_lower(run, &part, &none, &lower) ||
+            !builder_add(&title, upper.bytes, upper.size) ||
+            !builder_add(&title, lower.bytes, lower.size))
+            return false;
     }
     *out = builder_value(&title);
     return true;

@@ -212,6 +212,22 @@ static bool add_directive(struct format *format)
     return add_real(format, &directive, value);
 }
 
+/* What Python takes for a mapping need not be used. */
+static bool is_left_over(const struct format *format)
+{
+    switch (format->argument->kind) {
+    case VALUE_TUPLE:
+        return format->used < format->argument->list->count;
+    case VALUE_UNDEFINED:
+    case VALUE_LIST:
+    case VALUE_DICT:
+    case VALUE_RANGE:
+        return false;
+    default:
+        return format->used == 0;
+    }
+}
+
 bool value_format(struct run *run, const struct value *text, const struct value *argument,
                   struct value *out)
 {
@@ -221,10 +237,7 @@ bool value_format(struct run *run, const struct value *text, const struct value 
         if (!(c == '%' ? add_directive(&format) : builder_character(&format.out, c)))
             return false;
     }
-    bool open = argument->kind == VALUE_TUPLE && format.used < argument->list->count;
-    bool single = argument->kind != VALUE_TUPLE && argument->kind != VALUE_DICT &&
-                  argument->kind != VALUE_LIST && format.used == 0;
-    if (open || single)
+    if (is_left_over(&format))
         return run_fail(run, "not all arguments converted during string formatting");
     *out = builder_value(&format.out);
     out->markup = text->markup;

@@ -47,6 +47,7 @@ static bool run_rounds(struct run *run, struct loop *loop, struct scope *scope)
             !run_statements(run, loop->node->part[3]))
             return false;
         bool leave = run->flow == FLOW_BREAK;
+        loop->completed |= run->flow == FLOW_NEXT;
         run->flow = FLOW_NEXT;
         if (leave || !run_spend(run, 0))
             return leave;
@@ -67,7 +68,7 @@ bool run_for(struct run *run, const struct node *node)
     loop->outer = outer;
     bool done = run_rounds(run, loop, run->scope);
     run->scope = outer;
-    if (!done || loop->count > 0 || !node->part[4])
+    if (!done || loop->completed || !node->part[4])
         return done;
     done = scope_push(run, outer, &run->scope) && run_statements(run, node->part[4]);
     run->scope = outer;

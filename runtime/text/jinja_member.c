@@ -237,15 +237,13 @@ bool value_slice(struct run *run, const struct value *value, const struct value 
 {
     int64_t start = 0, step = 1;
     size_t length, count = 0;
-    bool integers = true;
     if (value->kind == VALUE_UNDEFINED)
         return value_fail_undefined(run, value);
+    if (!is_sliceable(value))
+        return run_fail(run, "'%s' object cannot be sliced", value_type(value));
     for (int i = 0; i < 3; i++)
-        integers &= parts[i].kind == VALUE_NONE || value_is_integer(&parts[i]);
-    if (!integers || !is_sliceable(value)) {
-        struct value name = value_text("slice");
-        return value_undefined(run, value, &name, out);
-    }
+        if (parts[i].kind != VALUE_NONE && !value_is_integer(&parts[i]))
+            return run_fail(run, "slice indices must be integers or None");
     if (!value_length(run, value, &length) ||
         !slice_range(run, parts, (int64_t)length, &start, &step, &count))
         return false;

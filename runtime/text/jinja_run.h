@@ -42,6 +42,8 @@ struct loop {
     struct value *items;   /* [source.count] that passed the condition */
     size_t count;          /* of items so far */
     size_t index;          /* of the current item */
+    bool completed;        /* a round went to its end: no else. A quirk of jinja2: break and
+                              continue do not count */
     struct value changed;  /* what loop.changed() saw last, a tuple; absent before */
 };
 

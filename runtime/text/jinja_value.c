@@ -290,8 +290,7 @@ static bool string_items(struct run *run, const struct value *value, struct list
         return false;
     while (position < value->size) {
         text_decode(value->bytes + position, value->size - position, &length);
-        out->items[count] = value_bytes(value->bytes + position, length);
-        out->items[count++].markup = value->markup;
+        out->items[count++] = value_bytes(value->bytes + position, length);
         position += length;
     }
     out->count = count;

@@ -29,25 +29,33 @@ struct matcher {
     pcre2_jit_stack *stack;
 };
 
-static bool matcher_init(struct matcher *matcher, struct fault *fault)
+static void matcher_destroy(struct matcher *matcher)
 {
+    if (!matcher)
+        return;
+    pcre2_jit_stack_free(matcher->stack);
+    pcre2_match_context_free(matcher->context);
+    pcre2_match_data_free(matcher->data);
+    free(matcher);
+}
+
+static struct matcher *matcher_create(void)
+{
+    struct matcher *matcher = calloc(1, sizeof *matcher);
+    if (!matcher)
+        return NULL;
     matcher->data = pcre2_match_data_create(1, NULL);
     matcher->context = pcre2_match_context_create(NULL);
     matcher->stack = pcre2_jit_stack_create(JIT_STACK_START, JIT_STACK_LIMIT, NULL);
-    if (!matcher->data || !matcher->context)
-        return no_memory(fault);
+    if (!matcher->data || !matcher->context) {
+        matcher_destroy(matcher);
+        return NULL;
+    }
     pcre2_set_match_limit(matcher->context, MATCH_LIMIT);
     pcre2_set_heap_limit(matcher->context, HEAP_LIMIT_KIB);
     if (matcher->stack) /* there is none where PCRE2 was built without JIT */
         pcre2_jit_stack_assign(matcher->context, NULL, matcher->stack);
-    return true;
-}
-
-static void matcher_free(struct matcher *matcher)
-{
-    pcre2_jit_stack_free(matcher->stack);
-    pcre2_match_context_free(matcher->context);
-    pcre2_match_data_free(matcher->data);
+    return matcher;
 }
 
 /* The next match at or behind offset: PCRE2's result, 1 = found at *start .. *end. The compiled
@@ -71,10 +79,12 @@ static int matcher_next(struct matcher *matcher, const pcre2_code *code, const c
 
 /* ---- lists of pieces ---- */
 
-void piece_list_free(struct piece_list *list)
+void splitter_free(struct splitter *splitter)
 {
-    free(list->ends);
-    *list = (struct piece_list){0};
+    free(splitter->pieces.ends);
+    free(splitter->other.ends);
+    matcher_destroy(splitter->matcher);
+    *splitter = (struct splitter){0};
 }
 
 static bool piece_push(struct piece_list *list, size_t end, struct fault *fault)
@@ -270,21 +280,22 @@ static bool run_stage(const struct pretokenizer *pretokenizer, int stage, struct
 }
 
 bool pretokenizer_split(const struct pretokenizer *pretokenizer, const char *text, size_t size,
-                        struct piece_list *list, struct fault *fault)
+                        struct splitter *splitter, struct fault *fault)
 {
-    struct matcher matcher = {0};
-    struct piece_list other = {0};
-    list->count = 0;
-    bool done = matcher_init(&matcher, fault) && (size == 0 || piece_push(list, size, fault));
+    splitter->pieces.count = 0;
+    if (size == 0)
+        return true;
+    if (!splitter->matcher && !(splitter->matcher = matcher_create()))
+        return no_memory(fault);
+    bool done = piece_push(&splitter->pieces, size, fault);
     for (int i = 0; done && i < PRE_STAGE_LIMIT; i++) {
         if (pretokenizer->recipe->stages[i].kind == STAGE_NONE)
             break;
-        done = run_stage(pretokenizer, i, &matcher, text, list, &other, fault);
-        struct piece_list swap = *list;
-        *list = other;
-        other = swap;
+        done = run_stage(pretokenizer, i, splitter->matcher, text, &splitter->pieces,
+                         &splitter->other, fault);
+        struct piece_list swap = splitter->pieces;
+        splitter->pieces = splitter->other;
+        splitter->other = swap;
     }
-    piece_list_free(&other);
-    matcher_free(&matcher);
     return done;
 }

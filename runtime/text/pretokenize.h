@@ -26,16 +26,22 @@ bool pretokenizer_create(const char *name, struct pretokenizer **out, struct fau
 void pretokenizer_destroy(struct pretokenizer *pretokenizer); /* NULL is allowed */
 unsigned pretokenizer_flags(const struct pretokenizer *pretokenizer);
 
-struct piece_list { /* init by zeroing */
+struct piece_list {
     uint32_t *ends; /* [count], bytes from the start of the text, ascending; the last = its size */
     size_t count;
     size_t capacity;
 };
-void piece_list_free(struct piece_list *list);
 
-/* Replaces the list by the pieces of size bytes of valid UTF-8 (size below 2^31). Thread-safe.
- * Fails for lack of memory or when a pattern reaches its match limit. */
+struct splitter { /* the result and scratch of one thread; init by zeroing */
+    struct piece_list pieces;
+    struct piece_list other;
+    struct matcher *matcher;
+};
+void splitter_free(struct splitter *splitter);
+
+/* Puts the pieces of size bytes of valid UTF-8 (size below 2^31) in splitter->pieces. Fails for
+ * lack of memory or when a pattern reaches its match limit. */
 bool pretokenizer_split(const struct pretokenizer *pretokenizer, const char *text, size_t size,
-                        struct piece_list *list, struct fault *fault);
+                        struct splitter *splitter, struct fault *fault);
 
 #endif

@@ -1,7 +1,6 @@
 /* spm.c: SentencePiece's BPE ("llama"): spaces become U+2581, every character is a symbol, and the
  * two neighbours whose joined piece has the highest score are joined until none is left
  * (sentencepiece, src/bpe_model.cc). Characters without a piece become their byte tokens. */
-#include "merge.h"
 #include "utf8.h"
 #include "vocab.h"
 
@@ -78,15 +77,13 @@ static bool encode_marked(const struct tokenizer *tokenizer, struct merger *merg
 }
 
 bool spm_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
-                struct token_list *out, struct fault *fault)
+                struct scratch *scratch, struct token_list *out, struct fault *fault)
 {
     size_t marked_size;
     char *marked = spm_mark_spaces(text, size, &marked_size);
     if (!marked)
         return no_memory(fault);
-    struct merger merger = {0};
-    bool encoded = encode_marked(tokenizer, &merger, marked, marked_size, out, fault);
-    merger_free(&merger);
+    bool encoded = encode_marked(tokenizer, &scratch->merger, marked, marked_size, out, fault);
     free(marked);
     return encoded;
 }

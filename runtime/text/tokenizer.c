@@ -1,6 +1,5 @@
 /* tokenizer.c: what all models share: creation, special tokens, encoding of whole texts. Decoding
  * is in decode.c. */
-#include "pretokenize.h"
 #include "vocab.h"
 
 #include <assert.h>
@@ -191,20 +190,27 @@ size_t tokenizer_control_at(const struct tokenizer *tokenizer, const char *text,
 
 /* ---- encoding ---- */
 
+static void scratch_free(struct scratch *scratch)
+{
+    merger_free(&scratch->merger);
+    splitter_free(&scratch->splitter);
+    free(scratch->spelling);
+}
+
 static bool encode_fragment(const struct tokenizer *tokenizer, const char *text, size_t size,
-                            struct token_list *out, struct fault *fault)
+                            struct scratch *scratch, struct token_list *out, struct fault *fault)
 {
     if (size == 0)
         return true;
     switch (tokenizer->model) {
     case MODEL_BPE:
-        return bpe_encode(tokenizer, text, size, out, fault);
+        return bpe_encode(tokenizer, text, size, scratch, out, fault);
     case MODEL_SPM:
-        return spm_encode(tokenizer, text, size, out, fault);
+        return spm_encode(tokenizer, text, size, scratch, out, fault);
     case MODEL_UNIGRAM:
-        return unigram_encode(tokenizer, text, size, out, fault);
+        return unigram_encode(tokenizer, text, size, scratch, out, fault);
     case MODEL_WORDPIECE:
-        return wordpiece_encode(tokenizer, text, size, out, fault);
+        return wordpiece_encode(tokenizer, text, size, scratch, out, fault);
     }
     return false;
 }
@@ -212,7 +218,7 @@ static bool encode_fragment(const struct tokenizer *tokenizer, const char *text,
 /* Text without control tokens: user-defined tokens, the leftmost first and of those the longest,
  * and what is between them. */
 static bool encode_user(const struct tokenizer *tokenizer, const char *text, size_t size,
-                        struct token_list *out, struct fault *fault)
+                        struct scratch *scratch, struct token_list *out, struct fault *fault)
 {
     size_t done = 0;
     for (size_t at = 0; at < size && tokenizer->user.count > 0;) {
@@ -222,13 +228,13 @@ static bool encode_user(const struct tokenizer *tokenizer, const char *text, siz
             at++;
             continue;
         }
-        if (!encode_fragment(tokenizer, text + done, at - done, out, fault) ||
+        if (!encode_fragment(tokenizer, text + done, at - done, scratch, out, fault) ||
             !token_list_push(out, id, fault))
             return false;
         at += token_size;
         done = at;
     }
-    return encode_fragment(tokenizer, text + done, size - done, out, fault);
+    return encode_fragment(tokenizer, text + done, size - done, scratch, out, fault);
 }
 
 /* A copy with the dummy space in front and, where the file wants it, no needless spaces. */
@@ -257,16 +263,16 @@ static char *prepare(const struct tokenizer *tokenizer, const char *text, size_t
 
 /* Text between two control tokens. */
 static bool encode_plain(const struct tokenizer *tokenizer, const char *text, size_t size,
-                         struct token_list *out, struct fault *fault)
+                         struct scratch *scratch, struct token_list *out, struct fault *fault)
 {
     if (size == 0)
         return true;
     if (!tokenizer->dummy_space && !tokenizer->trim_spaces)
-        return encode_user(tokenizer, text, size, out, fault);
+        return encode_user(tokenizer, text, size, scratch, out, fault);
     char *prepared = prepare(tokenizer, text, size, &size);
     if (!prepared)
         return no_memory(fault);
-    bool encoded = encode_user(tokenizer, prepared, size, out, fault);
+    bool encoded = encode_user(tokenizer, prepared, size, scratch, out, fault);
     free(prepared);
     return encoded;
 }
@@ -274,7 +280,7 @@ static bool encode_plain(const struct tokenizer *tokenizer, const char *text, si
 /* Text with control tokens outside the plain ranges. */
 static bool encode_special(const struct tokenizer *tokenizer, const char *text, size_t size,
                            const struct text_range *plain, size_t plain_count,
-                           struct token_list *out, struct fault *fault)
+                           struct scratch *scratch, struct token_list *out, struct fault *fault)
 {
     size_t done = 0;
     for (size_t at = 0; at < size;) {
@@ -289,13 +295,13 @@ static bool encode_special(const struct tokenizer *tokenizer, const char *text, 
             at++;
             continue;
         }
-        if (!encode_plain(tokenizer, text + done, at - done, out, fault) ||
+        if (!encode_plain(tokenizer, text + done, at - done, scratch, out, fault) ||
             !token_list_push(out, id, fault))
             return false;
         at += token_size;
         done = at;
     }
-    return encode_plain(tokenizer, text + done, size - done, out, fault);
+    return encode_plain(tokenizer, text + done, size - done, scratch, out, fault);
 }
 
 static bool check_size(size_t size, struct fault *fault)
@@ -322,8 +328,10 @@ bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_
     if (options.bos && specials->add_bos &&
         !token_list_push(out, start_token(tokenizer), fault))
         return false;
-    bool encoded = options.special ? encode_special(tokenizer, text, size, NULL, 0, out, fault)
-                                   : encode_plain(tokenizer, text, size, out, fault);
+    struct scratch scratch = {0};
+    bool encoded = options.special ? encode_special(tokenizer, text, size, NULL, 0, &scratch, out, fault)
+                                   : encode_plain(tokenizer, text, size, &scratch, out, fault);
+    scratch_free(&scratch);
     if (!encoded || !options.bos || !specials->add_eos)
         return encoded;
     return token_list_push(
@@ -334,6 +342,9 @@ bool tokenizer_encode_chat(const struct tokenizer *tokenizer, const char *text, 
                            const struct text_range *plain, size_t plain_count,
                            struct token_list *out, struct fault *fault)
 {
-    return check_size(size, fault) &&
-           encode_special(tokenizer, text, size, plain, plain_count, out, fault);
+    struct scratch scratch = {0};
+    bool encoded = check_size(size, fault) &&
+                   encode_special(tokenizer, text, size, plain, plain_count, &scratch, out, fault);
+    scratch_free(&scratch);
+    return encoded;
 }

@@ -105,8 +105,9 @@ static bool encode_marked(const struct tokenizer *tokenizer, const char *text, s
 }
 
 bool unigram_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
-                    struct token_list *out, struct fault *fault)
+                    struct scratch *scratch, struct token_list *out, struct fault *fault)
 {
+    (void)scratch;
     size_t marked_size;
     char *marked = spm_mark_spaces(text, size, &marked_size);
     if (!marked)

@@ -4,6 +4,8 @@
 #define LICHEN_VOCAB_H
 
 #include "arena.h"
+#include "merge.h"
+#include "pretokenize.h"
 #include "tokenizer.h"
 
 enum vocab_model {
@@ -31,8 +33,6 @@ struct merge_table {
     int32_t *joined;   /* [mask + 1] */
     uint64_t mask;
 };
-
-struct pretokenizer;
 
 struct tokenizer {
     struct arena arena; /* owns every table */
@@ -114,20 +114,26 @@ int32_t prefix_walk_token(const struct prefix_walk *walk);
 int32_t prefix_longest(const struct prefix_index *index, const char *text, size_t size,
                        size_t *token_size);
 
+struct scratch { /* of one call; init by zeroing */
+    struct merger merger;
+    struct splitter splitter;
+    char *spelling; /* [TOKEN_SIZE_LIMIT], BPE's, of a whole pre-token */
+};
+
 /* The models. create: reads what the model alone needs. encode: a piece of text without special
  * tokens. */
 bool bpe_create(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
 bool bpe_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
-                struct token_list *out, struct fault *fault);
+                struct scratch *scratch, struct token_list *out, struct fault *fault);
 bool spm_create(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
 bool spm_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
-                struct token_list *out, struct fault *fault);
+                struct scratch *scratch, struct token_list *out, struct fault *fault);
 bool unigram_create(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
 bool unigram_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
-                    struct token_list *out, struct fault *fault);
+                    struct scratch *scratch, struct token_list *out, struct fault *fault);
 bool wordpiece_create(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
 bool wordpiece_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
-                      struct token_list *out, struct fault *fault);
+                      struct scratch *scratch, struct token_list *out, struct fault *fault);
 
 /* GPT-2's byte alphabet (bpe.c): the character that stands for a byte, and the byte that a
  * character stands for (-1 = none). */

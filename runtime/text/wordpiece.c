@@ -127,8 +127,9 @@ static bool add_char(struct word_buffer *word, uint32_t code)
 }
 
 bool wordpiece_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
-                      struct token_list *out, struct fault *fault)
+                      struct scratch *scratch, struct token_list *out, struct fault *fault)
 {
+    (void)scratch;
     struct word_buffer word = {.tokenizer = tokenizer, .out = out, .fault = fault};
     bool done = word_append(&word, SPACE_MARK, SPACE_MARK_SIZE);
     for (size_t at = 0; done && at < size;) {

@@ -218,12 +218,12 @@ static void prompt_run(struct exec *exec, const struct golden_prompt *prompt, ui
     }
 }
 
-void golden_compare(const struct golden *golden, struct exec *exec, uint32_t chunk,
-                    struct golden_stats *stats)
+void golden_compare(const struct golden *golden, struct exec *exec, uint32_t prompt_count,
+                    uint32_t chunk, struct golden_stats *stats)
 {
     memset(stats, 0, sizeof *stats);
     assert_int_equal(exec->plan->vocab, golden->vocab);
-    for (uint32_t i = 0; i < golden->prompt_count; i++) {
+    for (uint32_t i = 0; i < prompt_count && i < golden->prompt_count; i++) {
         const struct golden_prompt *prompt = &golden->prompts[i];
         float *logits = calloc((size_t)prompt->row_count * golden->vocab, sizeof *logits);
         assert_non_null(logits);
@@ -252,10 +252,10 @@ static bool prompt_greedy(struct exec *exec, const struct golden_prompt *prompt,
     return true;
 }
 
-uint32_t golden_greedy(const struct golden *golden, struct exec *exec)
+uint32_t golden_greedy(const struct golden *golden, struct exec *exec, uint32_t prompt_count)
 {
     uint32_t same = 0;
-    for (uint32_t i = 0; i < golden->prompt_count; i++)
+    for (uint32_t i = 0; i < prompt_count && i < golden->prompt_count; i++)
         same += prompt_greedy(exec, &golden->prompts[i], golden->greedy_count);
     return same;
 }

@@ -59,6 +59,45 @@ static void test_choose(void **state)
     assert_null(device);
 }
 
+/* The list of a machine with three GPUs, without a driver. */
+static void test_choose_among(void **state)
+{
+    (void)state;
+    struct gpu_info infos[] = {
+        {.index = 1, .name = "Big 4090", .type = GPU_DISCRETE, .usable = true, .heap_count = 1},
+        {.index = 2, .name = "small one", .type = GPU_INTEGRATED, .usable = true, .heap_count = 1},
+        {.index = 0, .name = "old", .type = GPU_DISCRETE, .reason = "not usable: Vulkan 1.1"},
+    };
+    static const struct {
+        const char *wanted;
+        uint32_t chosen;
+        enum fault_kind fault;
+    } cases[] = {
+        {NULL, 0, FAULT_NONE},    {"auto", 0, FAULT_NONE},   {"1", 0, FAULT_NONE},
+        {"2", 1, FAULT_NONE},     {"SMALL", 1, FAULT_NONE},  {"4090", 0, FAULT_NONE},
+        {"0", 0, FAULT_DEVICE},   {"old", 0, FAULT_DEVICE},  {"", 0, FAULT_ARGUMENT},
+        {"7", 0, FAULT_ARGUMENT}, {"1x", 0, FAULT_ARGUMENT}, {"-1", 0, FAULT_ARGUMENT},
+    };
+    strcpy(infos[0].uuid, "00000000-0000-0000-0000-000000000000");
+    strcpy(infos[1].uuid, "abcdef00-0000-0000-0000-000000000000");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fault fault = {0};
+        uint32_t chosen = 99;
+        bool ok = gpu_choose(infos, 3, cases[i].wanted, &chosen, &fault);
+        assert_int_equal(ok, cases[i].fault == FAULT_NONE);
+        assert_int_equal(fault.kind, cases[i].fault);
+        assert_int_equal(chosen, ok ? cases[i].chosen : 99);
+    }
+    struct fault fault = {0};
+    uint32_t chosen = 99;
+    assert_true(gpu_choose(infos, 3, "ABCDEF00-0000-0000-0000-000000000000", &chosen, &fault));
+    assert_int_equal(chosen, 1);
+    assert_non_null(strstr(infos[1].reason, "asked for"));
+    assert_non_null(strstr(infos[0].reason, "small one is used"));
+    assert_string_equal(infos[2].reason, "not usable: Vulkan 1.1");
+    assert_false(gpu_choose(infos, 0, NULL, &chosen, &fault));
+}
+
 /* ---- buffers ---- */
 
 static void check_buffer(struct gpu_device *device, uint64_t size, enum gpu_memory memory)
@@ -422,6 +461,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_choose),
+        cmocka_unit_test(test_choose_among),
         cmocka_unit_test(test_buffers),
         cmocka_unit_test(test_buffer_too_big),
         cmocka_unit_test(test_round_trip),

@@ -23,13 +23,15 @@ static json_t *load(const char *name)
 static void check_pieces(const char *name, const struct pretokenizer *pre, json_t *row)
 {
     json_t *text = json_array_get(row, 0), *ends = json_array_get(row, 1);
-    struct piece_list list = {0};
-    assert_true(pretokenizer_split(pre, json_string_value(text), json_string_length(text), &list,
-                                   NULL));
-    for (size_t i = 0; i < list.count || i < json_array_size(ends); i++)
-        if (i >= list.count || (json_int_t)list.ends[i] != json_integer_value(json_array_get(ends, i)))
+    struct splitter splitter = {0};
+    assert_true(pretokenizer_split(pre, json_string_value(text), json_string_length(text),
+                                   &splitter, NULL));
+    const struct piece_list *list = &splitter.pieces;
+    for (size_t i = 0; i < list->count || i < json_array_size(ends); i++)
+        if (i >= list->count ||
+            (json_int_t)list->ends[i] != json_integer_value(json_array_get(ends, i)))
             fail_msg("%s: %s: piece %zu differs", name, json_dumps(text, JSON_ENCODE_ANY), i);
-    piece_list_free(&list);
+    splitter_free(&splitter);
 }
 
 static void test_pieces(void **state)

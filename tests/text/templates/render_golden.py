@@ -8,6 +8,7 @@ render_golden.py TEMPLATES OUT   for each TEMPLATES/NAME.jinja: OUT/NAME.txt wit
                                  other failure (its text is jinja2's, for the reader).
 render_golden.py --snippets      snippets.json -> snippets_expected.json
 """
+import copy
 import datetime
 import glob
 import json
@@ -64,7 +65,7 @@ def environment():
 
 def render(source, variables):
     try:
-        return "text", environment().from_string(source).render(**variables)
+        return "text", environment().from_string(source).render(**copy.deepcopy(variables))
     except Raised as error:
         return "raise", str(error)
     except Exception as error:  # whatever jinja2 or the template does
