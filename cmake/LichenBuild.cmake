@@ -1,7 +1,8 @@
 # Compiler settings and the three functions that the folders use:
 #   lichen_library(NAME SOURCES ... [USES ...] [USES_PRIVATE ...])   a static library lichen_NAME
 #   lichen_test(NAME SOURCES ... USES ... [ENVIRONMENT ...])         a cmocka program run by ctest
-#   lichen_fuzzer(NAME SOURCES ... USES ... CORPUS DIR)              a libFuzzer program
+#   lichen_fuzzer(NAME SOURCES ... USES ... CORPUS DIR)              a libFuzzer program, or without
+#                                                                    LICHEN_FUZZ a replay of CORPUS
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
@@ -25,6 +26,9 @@ if(LICHEN_SANITIZE)
   target_link_options(lichen_flags INTERFACE -fsanitize=address,undefined)
 endif()
 if(LICHEN_FUZZ)
+  if(NOT CMAKE_C_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "libFuzzer comes with clang: cmake --preset fuzz")
+  endif()
   target_compile_options(lichen_flags INTERFACE
     -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
   target_link_options(lichen_flags INTERFACE -fsanitize=address,undefined)
@@ -58,11 +62,13 @@ endfunction()
 
 function(lichen_fuzzer name)
   cmake_parse_arguments(arg "" "CORPUS" "SOURCES;USES" ${ARGN})
-  if(NOT LICHEN_FUZZ)
-    return()
-  endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE lichen_flags ${arg_USES})
+  if(NOT LICHEN_FUZZ)
+    target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
+    add_test(NAME ${name} COMMAND ${name} ${arg_CORPUS})
+    return()
+  endif()
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/fuzz/run_fuzzer.sh
     $<TARGET_FILE:${name}> ${arg_CORPUS})

@@ -16,7 +16,8 @@ struct run_params {
     RUN_UINT outputs;  /* rows behind SELECT */
     RUN_UINT prefix;   /* MASK_PREFIX */
     RUN_UINT kv_count; /* position + count: positions that attention may see */
-    RUN_UINT reserved0, reserved1, reserved2;
+    RUN_UINT top;      /* largest logits wanted of each output row */
+    RUN_UINT reserved0, reserved1;
 };
 
 #endif

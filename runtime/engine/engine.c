@@ -106,8 +106,13 @@ bool engine_header(struct lichen_engine *engine, const struct lichen_engine_opti
     if (!tokenizer_create(engine->gguf, &engine->tokenizer, fault) ||
         !template_load(engine, fault))
         return fault_context(fault, "%s", options->model);
-    if (options->vocabulary_only)
+    if (options->vocabulary_only) {
+        /* The shape for lichen info; what cannot run still has a vocabulary. */
+        if (gguf_tensor_count(engine->gguf))
+            model_build(engine->gguf, tokenizer_count(engine->tokenizer), &engine->plan,
+                        &engine->info, NULL);
         return true;
+    }
     if (!model_build(engine->gguf, tokenizer_count(engine->tokenizer), &engine->plan,
                      &engine->info, fault))
         return fault_context(fault, "%s", options->model);

@@ -31,13 +31,13 @@ struct gpu_info {
     char name[256];
     char uuid[37]; /* 8-4-4-4-12 lower-case hex */
     enum gpu_type type;
-    char driver[256];         /* driverName and driverInfo */
-    uint32_t api_version;     /* VK_MAKE_API_VERSION */
-    uint32_t driver_version;  /* raw */
+    char driver[256];        /* driverName and driverInfo */
+    uint32_t api_version;    /* VK_MAKE_API_VERSION */
+    uint32_t driver_version; /* raw */
     uint32_t vendor_id, device_id;
     uint32_t heap_count;
     struct gpu_heap heaps[GPU_HEAP_MAX];
-    bool unified_memory; /* every device-local heap is host visible */
+    bool unified_memory; /* no discrete GPU, and every device-local heap is host visible */
     /* features lichen uses */
     bool packed_dot;             /* shaderIntegerDotProduct */
     bool packed_dot_accelerated; /* 4x8 packed signed */
@@ -47,14 +47,14 @@ struct gpu_info {
     bool memory_budget, memory_priority, pipeline_statistics, timestamps;
     uint32_t subgroup_size, subgroup_min, subgroup_max;
     /* limits that bind */
-    uint64_t storage_range_max;    /* maxStorageBufferRange */
-    uint64_t allocation_max;       /* maxMemoryAllocationSize */
-    uint32_t shared_memory;        /* bytes a workgroup */
-    uint32_t invocations_max;      /* a workgroup */
+    uint64_t storage_range_max; /* maxStorageBufferRange */
+    uint64_t allocation_max;    /* maxMemoryAllocationSize */
+    uint32_t shared_memory;     /* bytes a workgroup */
+    uint32_t invocations_max;   /* a workgroup */
     uint32_t group_count_max[3];
-    uint32_t storage_alignment;    /* minStorageBufferOffsetAlignment */
-    uint32_t storage_binding_max;  /* storage buffers of a stage */
-    double timestamp_ns;           /* a tick */
+    uint32_t storage_alignment;   /* minStorageBufferOffsetAlignment */
+    uint32_t storage_binding_max; /* storage buffers of a stage */
+    double timestamp_ns;          /* a tick */
     bool usable;
     char reason[256]; /* why chosen or why not */
 };
@@ -74,14 +74,18 @@ bool gpu_choose(struct gpu_info *infos, uint32_t count, const char *device, uint
 struct gpu_options {
     const char *device;       /* NULL or "auto" = best; an index, a part of a name, a UUID */
     const char *cache_folder; /* for the pipeline cache; NULL = none */
-    bool exact_buffers;  /* tests: one VkBuffer per gpu_buffer_create, never suballocated */
-    bool robust;         /* robustBufferAccess, on in the product */
-    bool validate;       /* tests: validation layer, messages >= warning counted */
-    bool validate_sync;  /* tests: with validate: synchronization validation */
-    bool validate_gpu;   /* tests: with validate: GPU-assisted (then robust must be off) */
-    bool poison;         /* tests: fresh memory is filled with 0xFF */
-    /* Hides optional features to test the fallbacks. */
-    bool hide_packed_dot, hide_subgroups;
+    bool exact_buffers;       /* tests: callers put nothing else into a tensor's buffer */
+    bool robust;              /* robustBufferAccess, on in the product */
+    bool validate;            /* tests: validation layer, messages >= warning counted */
+    bool validate_sync;       /* tests: with validate: synchronization validation */
+    bool validate_gpu;        /* tests: with validate: GPU-assisted (then robust must be off) */
+    /* tests: called for each counted message, also those of gpu_close; may be NULL */
+    void (*on_message)(void *context, const char *text);
+    void *message_context;
+    bool poison; /* tests: fresh memory is filled with 0xFF before it is cleared */
+    /* Hides optional features to test the fallbacks; hide_mapped: device memory as if the host
+     * could not see it (staging), whatever the device. */
+    bool hide_packed_dot, hide_subgroups, hide_mapped;
 };
 
 struct gpu_device;
@@ -90,6 +94,7 @@ bool gpu_open(const struct gpu_options *options, struct gpu_device **out, struct
 void gpu_close(struct gpu_device *device); /* NULL is allowed; saves the pipeline cache */
 const struct gpu_info *gpu_device_info(const struct gpu_device *device);
 bool gpu_lost(const struct gpu_device *device);
+bool gpu_exact_buffers(const struct gpu_device *device); /* the option */
 /* Validation messages so far (validate), and the first one's text. */
 uint32_t gpu_validation_count(const struct gpu_device *device, const char **first);
 /* Free bytes now (memory budget), for the heap that `device` memory comes from. */
@@ -115,6 +120,8 @@ uint64_t gpu_buffer_size(const struct gpu_buffer *buffer);
 uint64_t gpu_buffer_allocated(const struct gpu_buffer *buffer); /* bytes taken from the heap */
 uint32_t gpu_buffer_heap(const struct gpu_buffer *buffer);
 void *gpu_buffer_map(const struct gpu_buffer *buffer); /* NULL when not host visible */
+/* Fills with zeros, waiting for the device. Not for the hot path. */
+bool gpu_buffer_clear(struct gpu_device *device, struct gpu_buffer *buffer, struct fault *fault);
 
 /* The bytes gpu_buffer_create would take for size and from which heap, before anything is
  * allocated (vkGetDeviceBufferMemoryRequirements or a probing buffer): the memory plan uses it. */
@@ -138,20 +145,28 @@ enum { GPU_BINDING_MAX = 12, GPU_SPEC_MAX = 16, GPU_PUSH_MAX = 128 };
 struct gpu_kernel; /* a pipeline, owned by the device, shared by equal requests */
 
 struct gpu_kernel_request {
-    const uint32_t *code; /* SPIR-V, stays valid while the device lives */
-    size_t code_size;     /* bytes */
-    const char *name;     /* for messages and the cache key */
-    uint32_t binding_count; /* storage buffers, bindings 0..count-1 of set 0 */
-    uint32_t push_size;     /* bytes of push constants */
+    const uint32_t *code;        /* SPIR-V, stays valid while the device lives */
+    size_t code_size;            /* bytes */
+    const char *name;            /* for messages, stays valid as well */
+    uint32_t binding_count;      /* storage buffers, bindings 0..count-1 of set 0 */
+    uint32_t push_size;          /* bytes of push constants */
     uint32_t spec[GPU_SPEC_MAX]; /* specialization constants with ids 0..spec_count-1 */
     uint32_t spec_count;
-    uint32_t subgroup_size; /* required size (subgroup size control), 0 = any */
+    /* Required size (needs subgroup_size_control; a power of two in subgroup_min..subgroup_max), 0
+     * = any. With it subgroups are full: the workgroup's x must be a multiple of it. */
+    uint32_t subgroup_size;
 };
 
 /* Finds or builds; created on first use, kept until gpu_close, VkPipelineCache behind it. */
 bool gpu_kernel_get(struct gpu_device *device, const struct gpu_kernel_request *request,
                     struct gpu_kernel **out, struct fault *fault);
 uint32_t gpu_kernel_count(const struct gpu_device *device);
+
+/* Writes the pipeline cache file now if it has changed; gpu_close does the same and keeps quiet
+ * about a failure. False with a fault when it could not be written, which harms nothing. */
+bool gpu_cache_save(struct gpu_device *device, struct fault *fault);
+/* For people: "no cache file", "loaded 12345 bytes", "ignored: wrong checksum", ... */
+const char *gpu_cache_state(const struct gpu_device *device);
 
 /* ---- bindings and commands (gpu_command.c) ---- */
 
@@ -169,9 +184,9 @@ void gpu_unbind(struct gpu_device *device, struct gpu_binding *binding); /* NULL
 
 struct gpu_commands; /* a command buffer: recorded once, submitted many times */
 
-bool gpu_commands_create(struct gpu_device *device, struct gpu_commands **out,
-                         struct fault *fault);
+bool gpu_commands_create(struct gpu_device *device, struct gpu_commands **out, struct fault *fault);
 void gpu_commands_destroy(struct gpu_device *device, struct gpu_commands *commands);
+/* Begins with a barrier against everything submitted before, which is not counted. */
 bool gpu_record_begin(struct gpu_commands *commands, struct fault *fault);
 void gpu_record_dispatch(struct gpu_commands *commands, struct gpu_kernel *kernel,
                          struct gpu_binding *binding, const void *push, uint32_t x, uint32_t y,
@@ -194,7 +209,8 @@ bool gpu_submit(struct gpu_device *device, struct gpu_commands *commands, struct
 /* Waits for everything submitted so far. */
 bool gpu_wait(struct gpu_device *device, struct fault *fault);
 uint64_t gpu_submit_count(const struct gpu_device *device);
-/* Nanoseconds between two slots of the last run of commands; 0 when the device has no timestamps. */
+/* Nanoseconds between two slots of the last run of commands; 0 when the device has no timestamps.
+ */
 double gpu_timing_read(struct gpu_device *device, uint32_t from_slot, uint32_t to_slot);
 
 #endif

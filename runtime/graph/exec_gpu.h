@@ -33,6 +33,7 @@ struct exec_gpu_options {
     enum kv_type kv;
     enum activation_format activations;
     bool exact; /* fixed reduction order: the same logits whatever the batch or chunking */
+    bool unfused; /* tests: one kernel a step, so that peek sees every step */
 };
 
 bool exec_gpu_create(const struct exec_gpu_options *options, struct exec **out,

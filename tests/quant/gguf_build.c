@@ -15,8 +15,11 @@ static void must(int condition, const char *words)
 
 static void put(struct build *build, const void *bytes, size_t size)
 {
-    build->bytes = realloc(build->bytes, build->size + size + 1);
-    must(build->bytes != NULL, "memory");
+    if (build->size + size >= build->capacity) {
+        build->capacity = 2 * build->capacity + size + 1024;
+        build->bytes = realloc(build->bytes, build->capacity);
+        must(build->bytes != NULL, "memory");
+    }
     memcpy(build->bytes + build->size, bytes, size);
     build->size += size;
 }

@@ -15,6 +15,7 @@
 struct build {
     uint8_t *bytes; /* [size], malloc'd */
     size_t size;
+    size_t capacity;
     uint64_t file_size; /* size and what data: adds */
 };
 

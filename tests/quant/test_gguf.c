@@ -349,6 +349,42 @@ static void test_read_data(void **state)
     remove(path);
 }
 
+/* Larger than the window through which a file is read: a string, an array of strings and one of
+ * numbers lie across its edges. */
+static void test_large_header(void **state)
+{
+    (void)state;
+    const char *path = LICHEN_TEST_OUTPUT "/large.gguf";
+    struct build build =
+        build_file(GGUF_HEAD(0, 5) "8:65535 x:65535*k 4:4 4:1 s:long 4:8 8:200001 x:200001*a "
+                                   "s:window 4:8 8:65536 x:65536*b s:texts 4:9 4:8 8:3 8:65535 "
+                                   "x:65535*c 8:1 'd' 8:70000 x:70000*e "
+                                   "s:numbers 4:9 4:2 8:50000 x:100000*f");
+    struct fault fault = {0};
+    struct gguf *gguf;
+    struct gguf_string text;
+    const struct gguf_string *texts;
+    const int32_t *numbers;
+    size_t count;
+    build_save(&build, path);
+    if (!gguf_open(path, &gguf, &fault))
+        fail_msg("%s", fault.text);
+    assert_int_equal(strspn(gguf_entry_at(gguf, 0)->key, "k"), 65535);
+    assert_true(gguf_text(gguf, "long", true, &text, NULL) && text.size == 200001);
+    for (size_t i = 0; i < text.size; i++)
+        assert_int_equal(text.bytes[i], 'a');
+    assert_true(gguf_text(gguf, "window", true, &text, NULL) && text.size == 65536);
+    assert_true(gguf_text_array(gguf, "texts", true, 3, &texts, &count, NULL));
+    assert_true(texts[0].size == 65535 && texts[1].bytes[0] == 'd' && texts[2].size == 70000);
+    assert_int_equal(texts[2].bytes[69999], 'e');
+    assert_true(gguf_i32_array(gguf, "numbers", true, 50000, &numbers, &count, NULL));
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(numbers[i], 0x6666);
+    gguf_close(gguf);
+    build_free(&build);
+    remove(path);
+}
+
 static void check_golden(const char *folder, const char *name, const char *expected)
 {
     char path[1024];
@@ -424,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_format),
         cmocka_unit_test(test_other_alignment_and_types),
         cmocka_unit_test(test_read_data),
+        cmocka_unit_test(test_large_header),
         cmocka_unit_test(test_published_vocabularies),
         cmocka_unit_test(test_older_formats),
         cmocka_unit_test(test_published_model),

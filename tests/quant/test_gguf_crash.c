@@ -1,6 +1,7 @@
 /* test_gguf_crash.c: all or nothing. Each system call that the writer makes is made to fail, to be
  * interrupted, to write short, or to be the last one before a kill -9 (the linker's --wrap puts the
- * functions below in between). Afterwards the target is the old file or the new one, whole. */
+ * functions below in between). Afterwards the target is the old file or the new one, whole. The
+ * reader's calls fail too: then there is a fault and no description. */
 #include "testing.h"
 
 #include "gguf_write.h"
@@ -21,6 +22,7 @@ static struct {
     int error;     /* errno of FAIL */
     int countdown; /* calls to go; 0: now */
     bool struck;
+    bool reading; /* pread counts */
 } plan;
 
 /* True when this call is the one; it may not return. */
@@ -47,6 +49,8 @@ static bool strike(void)
         }                                                                                          \
     } while (0)
 
+ssize_t __real_pread64(int descriptor, void *bytes, size_t size, off_t offset);
+ssize_t __wrap_pread64(int descriptor, void *bytes, size_t size, off_t offset);
 ssize_t __real_pwrite64(int descriptor, const void *bytes, size_t size, off_t offset);
 ssize_t __wrap_pwrite64(int descriptor, const void *bytes, size_t size, off_t offset);
 int __real_fsync(int descriptor);
@@ -68,6 +72,17 @@ ssize_t __wrap_pwrite64(int descriptor, const void *bytes, size_t size, off_t of
             return __real_pwrite64(descriptor, bytes, (size + 1) / 2, offset);
     }
     return __real_pwrite64(descriptor, bytes, size, offset);
+}
+
+/* Counted only when reading is what is tested. */
+ssize_t __wrap_pread64(int descriptor, void *bytes, size_t size, off_t offset)
+{
+    if (plan.reading && strike()) {
+        STRUCK(__real_pread64(descriptor, bytes, size, offset));
+        if (plan.injury == SHORT)
+            return __real_pread64(descriptor, bytes, (size + 1) / 2, offset);
+    }
+    return __real_pread64(descriptor, bytes, size, offset);
 }
 
 int __wrap_fsync(int descriptor)
@@ -265,6 +280,44 @@ static void test_killed(void **state)
     }
 }
 
+/* A header of several windows, so that the reader calls several times. */
+static bool open_struck(enum injury injury, int k, bool *struck)
+{
+    struct gguf *gguf;
+    struct fault fault = {0};
+    plan.injury = injury;
+    plan.error = EIO;
+    plan.countdown = k;
+    plan.struck = false;
+    plan.reading = true;
+    bool done = gguf_open(target, &gguf, &fault);
+    plan.injury = NONE;
+    plan.reading = false;
+    *struck = plan.struck;
+    assert_true(done == (gguf != NULL));
+    if (!done)
+        assert_non_null(strstr(fault.text, "model.gguf: cannot read: Input/output error"));
+    gguf_close(gguf);
+    return done;
+}
+
+static void test_failing_reads(void **state)
+{
+    (void)state;
+    static uint32_t items[100000];
+    struct gguf_writer *writer;
+    assert_true(gguf_writer_create(&writer, NULL));
+    assert_true(gguf_put_array(writer, "k", GGUF_U32, items, 100000, NULL));
+    assert_true(gguf_writer_begin(writer, target, NULL) && gguf_writer_finish(writer, NULL));
+    gguf_writer_destroy(writer);
+    bool struck;
+    for (int k = 0; k < 6; k++) {
+        assert_false(open_struck(FAIL, k, &struck));
+        assert_true(open_struck(INTERRUPT, k, &struck) && struck);
+        assert_true(open_struck(SHORT, k, &struck) && struck);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -273,6 +326,7 @@ int main(void)
         TEST(test_failing_calls),
         TEST(test_interrupted_calls),
         TEST(test_killed),
+        TEST(test_failing_reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

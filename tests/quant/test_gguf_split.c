@@ -121,6 +121,16 @@ static void test_file_of_another_model(void **state)
     assert_refused(1, "has no metadata 'split.no'");
 }
 
+static void test_wrong_types(void **state)
+{
+    (void)state;
+    save(GGUF_HEAD(0, 1) "s:split.count 4:2 2:3", shard(1));
+    assert_refused(1, "has no metadata 'split.no'");
+    save(GGUF_HEAD(0, 3) "s:split.no 4:2 2:0 s:split.count 4:2 2:3 s:split.tensors.count 4:6 f:4",
+         shard(1));
+    assert_refused(1, "'split.tensors.count' is f32, expected an integer");
+}
+
 static void test_duplicate_tensor(void **state)
 {
     (void)state;
@@ -184,6 +194,7 @@ int main(void)
         TEST(test_broken_file),
         TEST(test_swapped_files),
         TEST(test_file_of_another_model),
+        TEST(test_wrong_types),
         TEST(test_duplicate_tensor),
         TEST(test_wrong_tensor_count),
         TEST(test_name_without_suffix),

@@ -222,6 +222,19 @@ static void test_put_refuses(void **state)
     gguf_close(gguf);
 }
 
+static void test_too_many_tensors(void **state)
+{
+    (void)state;
+    struct fault fault = {0};
+    const uint64_t dims[] = {1};
+    struct gguf_writer *writer = create();
+    for (int i = 0; i < 65536; i++)
+        assert_true(gguf_put_tensor(writer, "same", DTYPE_F32, 1, dims, NULL));
+    assert_false(gguf_put_tensor(writer, "one more", DTYPE_F32, 1, dims, &fault));
+    assert_fault(&fault, FAULT_ARGUMENT, "more than 65536 tensors");
+    gguf_writer_destroy(writer);
+}
+
 /* begin asks the reader. */
 static void test_begin_refuses(void **state)
 {
@@ -348,6 +361,7 @@ int main(void)
         TEST(test_rewrite_of_vocabularies),
         TEST(test_every_put),
         TEST(test_put_refuses),
+        TEST(test_too_many_tensors),
         TEST(test_begin_refuses),
         TEST(test_wrong_amount_of_data),
         TEST(test_part_is_no_model),

@@ -3,6 +3,8 @@
 
 #include "parallel.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -64,6 +66,37 @@ static void test_create_and_destroy(void **state)
     parallel_destroy(NULL);
 }
 
+/* Fails the call that threads_left counts down to; the linker's --wrap puts it in between. */
+static int threads_left = -1;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *argument);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *argument)
+{
+    if (threads_left >= 0 && threads_left-- == 0)
+        return EAGAIN;
+    return __real_pthread_create(thread, attributes, run, argument);
+}
+
+/* The threads that there are must end, and nothing may leak (ASan looks). */
+static void test_no_more_threads(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 3; k++) {
+        struct parallel *team;
+        struct fault fault = {0};
+        threads_left = k;
+        assert_false(parallel_create(4, &team, &fault));
+        assert_null(team);
+        assert_int_equal(fault.kind, FAULT_MEMORY);
+    }
+    threads_left = -1;
+}
+
 static void add(void *context, uint32_t item, uint32_t thread)
 {
     (void)thread;
@@ -90,6 +123,7 @@ int main(void)
         cmocka_unit_test(test_every_item_once),
         cmocka_unit_test(test_create_and_destroy),
         cmocka_unit_test(test_jobs_see_each_other),
+        cmocka_unit_test(test_no_more_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,350 @@
+/* tokenizer.c: what all models share: creation, special tokens, encoding of whole texts. Decoding
+ * is in decode.c. */
+#include "vocab.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT_LIMIT = 1 << 28 }; /* bytes; the models count in int32_t with room for marked spaces */
+
+/* ---- lists ---- */
+
+bool token_list_push(struct token_list *list, int32_t id, struct fault *fault)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 64;
+        int32_t *ids = realloc(list->ids, capacity * sizeof *ids);
+        if (!ids)
+            return no_memory(fault);
+        list->ids = ids;
+        list->capacity = capacity;
+    }
+    list->ids[list->count++] = id;
+    return true;
+}
+
+void token_list_free(struct token_list *list)
+{
+    free(list->ids);
+    *list = (struct token_list){0};
+}
+
+/* ---- creation ---- */
+
+static bool choose_model(struct tokenizer *tokenizer, struct gguf_string name, struct fault *fault)
+{
+    static const char *const names[] = {
+        [MODEL_BPE] = "gpt2",
+        [MODEL_SPM] = "llama",
+        [MODEL_UNIGRAM] = "t5",
+        [MODEL_WORDPIECE] = "bert",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (name.size == strlen(names[i]) && memcmp(name.bytes, names[i], name.size) == 0) {
+            tokenizer->model = (enum vocab_model)i;
+            tokenizer->model_name = names[i];
+            return true;
+        }
+    }
+    return fault_set(fault, FAULT_UNSUPPORTED,
+                     "tokenizer.ggml.model: lichen does not know the tokenizer \"%.*s\"",
+                     name.size < 100 ? (int)name.size : 100, name.bytes);
+}
+
+static bool read_names(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
+{
+    struct gguf_string model = {"", 0}, pre = {"", 0};
+    if (!gguf_text(gguf, "tokenizer.ggml.model", true, &model, fault) ||
+        !choose_model(tokenizer, model, fault) ||
+        !gguf_text(gguf, "tokenizer.ggml.pre", false, &pre, fault))
+        return false;
+    if (pre.size > 100)
+        return fault_set(fault, FAULT_FORMAT, "tokenizer.ggml.pre: %zu bytes", pre.size);
+    tokenizer->pre_name = arena_copy(&tokenizer->arena, pre.bytes, pre.size);
+    return tokenizer->pre_name || no_memory(fault);
+}
+
+/* What the models do where the file is silent, then the file. */
+static bool read_switches(struct tokenizer *tokenizer, const struct gguf *gguf,
+                          struct fault *fault)
+{
+    bool pieces = tokenizer->model == MODEL_SPM || tokenizer->model == MODEL_UNIGRAM;
+    struct tokenizer_specials *specials = &tokenizer->specials;
+    specials->add_bos = tokenizer->model == MODEL_SPM;
+    specials->add_eos = tokenizer->model == MODEL_UNIGRAM;
+    if (tokenizer->pre)
+        specials->add_bos = pretokenizer_flags(tokenizer->pre) & PRE_ADD_BOS;
+    if (!pieces)
+        return true;
+    tokenizer->dummy_space = true;
+    return gguf_bool(gguf, "tokenizer.ggml.add_space_prefix", false, &tokenizer->dummy_space,
+                     fault) &&
+           gguf_bool(gguf, "tokenizer.ggml.remove_extra_whitespaces", false,
+                     &tokenizer->trim_spaces, fault);
+}
+
+static bool create_model(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
+{
+    switch (tokenizer->model) {
+    case MODEL_BPE:
+        return bpe_create(tokenizer, gguf, fault);
+    case MODEL_SPM:
+        return spm_create(tokenizer, gguf, fault);
+    case MODEL_UNIGRAM:
+        return unigram_create(tokenizer, gguf, fault);
+    case MODEL_WORDPIECE:
+        return wordpiece_create(tokenizer, gguf, fault);
+    }
+    return false;
+}
+
+static bool fill(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
+{
+    const unsigned control = KIND_BIT(TOKEN_CONTROL) | KIND_BIT(TOKEN_UNKNOWN);
+    if (!read_names(tokenizer, gguf, fault))
+        return false;
+    if (tokenizer->model == MODEL_BPE &&
+        !pretokenizer_create(tokenizer->pre_name, &tokenizer->pre, fault))
+        return false;
+    return read_switches(tokenizer, gguf, fault) && vocab_read(tokenizer, gguf, fault) &&
+           specials_read(tokenizer, gguf, fault) && create_model(tokenizer, gguf, fault) &&
+           prefix_index_create(tokenizer, control, &tokenizer->control, fault) &&
+           prefix_index_create(tokenizer, KIND_BIT(TOKEN_USER_DEFINED), &tokenizer->user, fault);
+}
+
+bool tokenizer_create(const struct gguf *gguf, struct tokenizer **out, struct fault *fault)
+{
+    struct tokenizer *tokenizer = calloc(1, sizeof *tokenizer);
+    if (!tokenizer)
+        return no_memory(fault);
+    arena_init(&tokenizer->arena, 0);
+    if (!fill(tokenizer, gguf, fault)) {
+        tokenizer_destroy(tokenizer);
+        return false;
+    }
+    *out = tokenizer;
+    return true;
+}
+
+void tokenizer_destroy(struct tokenizer *tokenizer)
+{
+    if (!tokenizer)
+        return;
+    pretokenizer_destroy(tokenizer->pre);
+    arena_free(&tokenizer->arena);
+    free(tokenizer);
+}
+
+/* ---- questions ---- */
+
+uint32_t tokenizer_count(const struct tokenizer *tokenizer)
+{
+    return tokenizer->count;
+}
+
+const char *tokenizer_model(const struct tokenizer *tokenizer)
+{
+    return tokenizer->model_name;
+}
+
+const char *tokenizer_pre(const struct tokenizer *tokenizer)
+{
+    return tokenizer->pre_name;
+}
+
+enum token_kind tokenizer_kind(const struct tokenizer *tokenizer, int32_t id)
+{
+    assert(id >= 0 && (uint32_t)id < tokenizer->count);
+    return (enum token_kind)tokenizer->kinds[id];
+}
+
+struct gguf_string tokenizer_spelling(const struct tokenizer *tokenizer, int32_t id)
+{
+    assert(id >= 0 && (uint32_t)id < tokenizer->count);
+    return tokenizer->spellings[id];
+}
+
+int32_t tokenizer_find(const struct tokenizer *tokenizer, const char *bytes, size_t size)
+{
+    return vocab_find(tokenizer, bytes, size, ~0u);
+}
+
+const struct tokenizer_specials *tokenizer_specials(const struct tokenizer *tokenizer)
+{
+    return &tokenizer->specials;
+}
+
+bool tokenizer_ends(const struct tokenizer *tokenizer, int32_t id)
+{
+    assert(id >= 0 && (uint32_t)id < tokenizer->count);
+    return tokenizer->ends[id];
+}
+
+size_t tokenizer_control_at(const struct tokenizer *tokenizer, const char *text, size_t size)
+{
+    size_t token_size;
+    prefix_longest(&tokenizer->control, text, size, &token_size);
+    return token_size;
+}
+
+/* ---- encoding ---- */
+
+static void scratch_free(struct scratch *scratch)
+{
+    merger_free(&scratch->merger);
+    splitter_free(&scratch->splitter);
+    free(scratch->spelling);
+}
+
+static bool encode_fragment(const struct tokenizer *tokenizer, const char *text, size_t size,
+                            struct scratch *scratch, struct token_list *out, struct fault *fault)
+{
+    if (size == 0)
+        return true;
+    switch (tokenizer->model) {
+    case MODEL_BPE:
+        return bpe_encode(tokenizer, text, size, scratch, out, fault);
+    case MODEL_SPM:
+        return spm_encode(tokenizer, text, size, scratch, out, fault);
+    case MODEL_UNIGRAM:
+        return unigram_encode(tokenizer, text, size, scratch, out, fault);
+    case MODEL_WORDPIECE:
+        return wordpiece_encode(tokenizer, text, size, scratch, out, fault);
+    }
+    return false;
+}
+
+/* Text without control tokens: user-defined tokens, the leftmost first and of those the longest,
+ * and what is between them. */
+static bool encode_user(const struct tokenizer *tokenizer, const char *text, size_t size,
+                        struct scratch *scratch, struct token_list *out, struct fault *fault)
+{
+    size_t done = 0;
+    for (size_t at = 0; at < size && tokenizer->user.count > 0;) {
+        size_t token_size;
+        int32_t id = prefix_longest(&tokenizer->user, text + at, size - at, &token_size);
+        if (id < 0) {
+            at++;
+            continue;
+        }
+        if (!encode_fragment(tokenizer, text + done, at - done, scratch, out, fault) ||
+            !token_list_push(out, id, fault))
+            return false;
+        at += token_size;
+        done = at;
+    }
+    return encode_fragment(tokenizer, text + done, size - done, scratch, out, fault);
+}
+
+/* A copy with the dummy space in front and, where the file wants it, no needless spaces. */
+static char *prepare(const struct tokenizer *tokenizer, const char *text, size_t size,
+                     size_t *prepared_size)
+{
+    char *prepared = malloc(size + 1);
+    if (!prepared)
+        return NULL;
+    size_t used = 0;
+    if (tokenizer->dummy_space)
+        prepared[used++] = ' ';
+    bool behind_space = true;
+    for (size_t i = 0; i < size; i++) {
+        bool space = text[i] == ' ';
+        if (!tokenizer->trim_spaces || !space || !behind_space)
+            prepared[used++] = text[i];
+        behind_space = space;
+    }
+    size_t start = tokenizer->dummy_space;
+    if (tokenizer->trim_spaces && used > start && prepared[used - 1] == ' ')
+        used--;
+    *prepared_size = used > start ? used : 0;
+    return prepared;
+}
+
+/* Text between two control tokens. */
+static bool encode_plain(const struct tokenizer *tokenizer, const char *text, size_t size,
+                         struct scratch *scratch, struct token_list *out, struct fault *fault)
+{
+    if (size == 0)
+        return true;
+    if (!tokenizer->dummy_space && !tokenizer->trim_spaces)
+        return encode_user(tokenizer, text, size, scratch, out, fault);
+    char *prepared = prepare(tokenizer, text, size, &size);
+    if (!prepared)
+        return no_memory(fault);
+    bool encoded = encode_user(tokenizer, prepared, size, scratch, out, fault);
+    free(prepared);
+    return encoded;
+}
+
+/* Text with control tokens outside the plain ranges. */
+static bool encode_special(const struct tokenizer *tokenizer, const char *text, size_t size,
+                           const struct text_range *plain, size_t plain_count,
+                           struct scratch *scratch, struct token_list *out, struct fault *fault)
+{
+    size_t done = 0;
+    for (size_t at = 0; at < size;) {
+        while (plain_count > 0 && plain->offset + plain->size <= at) {
+            plain++;
+            plain_count--;
+        }
+        size_t limit = plain_count == 0 ? size : plain->offset > at ? plain->offset : at;
+        size_t token_size;
+        int32_t id = prefix_longest(&tokenizer->control, text + at, limit - at, &token_size);
+        if (id < 0) {
+            at++;
+            continue;
+        }
+        if (!encode_plain(tokenizer, text + done, at - done, scratch, out, fault) ||
+            !token_list_push(out, id, fault))
+            return false;
+        at += token_size;
+        done = at;
+    }
+    return encode_plain(tokenizer, text + done, size - done, scratch, out, fault);
+}
+
+static bool check_size(size_t size, struct fault *fault)
+{
+    return size <= TEXT_LIMIT || fault_set(fault, FAULT_ARGUMENT,
+                                           "text: %zu bytes, at most %d can be tokenized at once",
+                                           size, TEXT_LIMIT);
+}
+
+static int32_t start_token(const struct tokenizer *tokenizer)
+{
+    const struct tokenizer_specials *specials = &tokenizer->specials;
+    return specials->bos < 0 && tokenizer->model == MODEL_WORDPIECE ? specials->cls
+                                                                    : specials->bos;
+}
+
+bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
+                      struct tokenize_options options, struct token_list *out,
+                      struct fault *fault)
+{
+    const struct tokenizer_specials *specials = &tokenizer->specials;
+    if (!check_size(size, fault))
+        return false;
+    if (options.bos && specials->add_bos &&
+        !token_list_push(out, start_token(tokenizer), fault))
+        return false;
+    struct scratch scratch = {0};
+    bool encoded = options.special ? encode_special(tokenizer, text, size, NULL, 0, &scratch, out, fault)
+                                   : encode_plain(tokenizer, text, size, &scratch, out, fault);
+    scratch_free(&scratch);
+    if (!encoded || !options.bos || !specials->add_eos)
+        return encoded;
+    return token_list_push(
+        out, tokenizer->model == MODEL_WORDPIECE ? specials->separator : specials->eos, fault);
+}
+
+bool tokenizer_encode_chat(const struct tokenizer *tokenizer, const char *text, size_t size,
+                           const struct text_range *plain, size_t plain_count,
+                           struct token_list *out, struct fault *fault)
+{
+    struct scratch scratch = {0};
+    bool encoded = check_size(size, fault) &&
+                   encode_special(tokenizer, text, size, plain, plain_count, &scratch, out, fault);
+    scratch_free(&scratch);
+    return encoded;
+}

@@ -1,0 +1,272 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+/* o = softmax(scale * q K^T [then cap * tanh(s / cap)] + slope * (j - p) + mask) V by online
+ * softmax over blocks of KEYS keys. A workgroup owns ROWS query rows that share a K/V head (row =
+ * token * GROUP + head of the group, so each K/V word is read once for all of them) and one chunk
+ * of keys; with PARTIAL it writes (o, m, l) of its chunk for combine.comp, else the chunk is
+ * everything and o is final.
+ *
+ *   m' = max(m, max_j s_j)   l' = l e^(m-m') + sum_j e^(s_j-m')   o' = o e^(m-m') + sum_j e^(s_j-m') V_j
+ *
+ * Scores: an invocation a key. Output: an invocation a word of the head. A fully masked row is 0.
+ * Caches as in rope_store.comp. Dispatch: x = ceil(tokens * GROUP / ROWS), y = K/V head, z = chunk.
+ * Any token count, HEAD_DIM and key count; KEYS is a multiple of WG. */
+#include "common.glsl"
+#define QUANT_BINDING 7
+#define SCALE_BINDING 8
+#include "quantize.glsl"
+
+layout(constant_id = 1) const uint ROWS = 4;
+layout(constant_id = 2) const uint HEAD_DIM = 64;
+layout(constant_id = 3) const uint GROUP = 1;
+layout(constant_id = 4) const uint KEYS = 64;
+layout(constant_id = 5) const uint PARTIAL = 0;
+layout(constant_id = 6) const uint STORE = 1; /* write o, without PARTIAL */
+layout(constant_id = 7) const uint QUANT = 0; /* packed-dot form of o, HEAD_DIM % 32 == 0 */
+
+layout(binding = 1, std430) readonly buffer Query
+{
+    float q[];
+};
+layout(binding = 2, std430) readonly buffer KeyCache
+{
+    uint k_cache[];
+};
+layout(binding = 3, std430) readonly buffer ValueCache
+{
+    uint v_cache[];
+};
+layout(binding = 4, std430) readonly buffer Slopes
+{
+    float slopes[]; /* [heads] */
+};
+layout(binding = 5, std430) writeonly buffer Target
+{
+    float o[]; /* [tokens, heads * HEAD_DIM] */
+};
+layout(binding = 6, std430) writeonly buffer Partials
+{
+    float partials[]; /* [tokens * heads][chunk_max][HEAD_DIM + 2] */
+};
+#include "attention.glsl"
+
+#ifdef KV_F32
+const uint WORDS = HEAD_DIM;
+#else
+const uint WORDS = (HEAD_DIM + 1) / 2;
+#endif
+const uint WORD_LANES = (WORDS + WG - 1) / WG;    /* words of an invocation */
+const uint ROW_LANES = WG > ROWS ? WG / ROWS : 1; /* invocations that share a row's statistics */
+
+shared float q_tile[ROWS * HEAD_DIM];
+shared float score[ROWS * KEYS];
+shared float part_max[ROWS * ROW_LANES];
+shared float part_sum[ROWS * ROW_LANES];
+shared float row_max[2 * ROWS];
+shared float row_sum[ROWS];
+shared float row_fix[ROWS];
+
+vec2 output_sum[ROWS][WORD_LANES];
+
+vec2 unpack_word(uint word)
+{
+#ifdef KV_F32
+    return vec2(uintBitsToFloat(word), 0.0);
+#else
+    return unpackHalf2x16(word);
+#endif
+}
+
+void load_queries()
+{
+    const uint width = kv_heads * GROUP * HEAD_DIM;
+    for (uint r = 0; r < ROWS; r++)
+        for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG)
+            q_tile[r * HEAD_DIM + i] = q[row_token(r) * width + row_head(r) * HEAD_DIM + i];
+    for (uint r = gl_LocalInvocationID.x; r < ROWS; r += WG) {
+        row_max[r] = NONE;
+        row_sum[r] = 0.0;
+    }
+    for (uint r = 0; r < ROWS; r++)
+        for (uint i = 0; i < WORD_LANES; i++)
+            output_sum[r][i] = vec2(0.0);
+    barrier();
+}
+
+/* Scores of keys first .. first + KEYS; keys from `end` on are masked. */
+void score_block(uint first, uint end)
+{
+    for (uint i = gl_LocalInvocationID.x; i < KEYS; i += WG) {
+        const uint key = first + i;
+        const uint base = (gl_WorkGroupID.y * context + min(key, end - 1)) * WORDS;
+        float sums[ROWS];
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+            sums[r] = 0.0;
+        for (uint w = 0; w < WORDS; w++) {
+            const vec2 pair = unpack_word(k_cache[base + w]);
+            [[unroll]] for (uint r = 0; r < ROWS; r++) {
+#ifdef KV_F32
+                sums[r] += q_tile[r * HEAD_DIM + w] * pair.x;
+#else
+                sums[r] += q_tile[r * HEAD_DIM + 2 * w] * pair.x;
+                if (HEAD_DIM % 2 == 0 || 2 * w + 1 < HEAD_DIM)
+                    sums[r] += q_tile[r * HEAD_DIM + 2 * w + 1] * pair.y;
+#endif
+            }
+        }
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+            score[r * KEYS + i] = key < end ? adjusted(sums[r] * scale, key, r) : NONE;
+    }
+    barrier();
+}
+
+/* Replaces scores by e^(s - m'); `turn` says which half of row_max holds the old maxima. */
+void soften_block(uint turn)
+{
+    const uint lane = gl_LocalInvocationID.x, sub = lane % ROW_LANES;
+    for (uint r = lane / ROW_LANES; r < ROWS; r += WG / ROW_LANES) {
+        float top = NONE;
+        for (uint i = sub; i < KEYS; i += ROW_LANES)
+            top = max(top, score[r * KEYS + i]);
+        part_max[r * ROW_LANES + sub] = top;
+    }
+    barrier();
+    for (uint r = lane / ROW_LANES; r < ROWS; r += WG / ROW_LANES) {
+        const float old = row_max[turn * ROWS + r];
+        float top = old, total = 0.0;
+        for (uint i = 0; i < ROW_LANES; i++)
+            top = max(top, part_max[r * ROW_LANES + i]);
+        for (uint i = sub; i < KEYS; i += ROW_LANES) {
+            const float s = score[r * KEYS + i];
+            const float e = s > NONE ? exp(s - top) : 0.0;
+            score[r * KEYS + i] = e;
+            total += e;
+        }
+        part_sum[r * ROW_LANES + sub] = total;
+        if (sub == 0) {
+            row_max[(1 - turn) * ROWS + r] = top;
+            row_fix[r] = exp(old - top);
+        }
+    }
+    barrier();
+}
+
+/* l' and o' of a block of `count` keys. */
+void add_block(uint first, uint count)
+{
+    const uint base = (gl_WorkGroupID.y * context + first) * WORDS;
+    for (uint i = 0; i < WORD_LANES; i++) {
+        const uint word = min(gl_LocalInvocationID.x + i * WG, WORDS - 1);
+        vec2 sums[ROWS];
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+            sums[r] = output_sum[r][i] * row_fix[r];
+        for (uint j = 0; j < count; j++) {
+            const vec2 pair = unpack_word(v_cache[base + j * WORDS + word]);
+            [[unroll]] for (uint r = 0; r < ROWS; r++)
+                sums[r] += score[r * KEYS + j] * pair;
+        }
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+            output_sum[r][i] = sums[r];
+    }
+    for (uint r = gl_LocalInvocationID.x; r < ROWS; r += WG) {
+        float total = row_sum[r] * row_fix[r];
+        for (uint i = 0; i < ROW_LANES; i++)
+            total += part_sum[r * ROW_LANES + i];
+        row_sum[r] = total;
+    }
+    barrier();
+}
+
+void write_partial(uint turn)
+{
+    for (uint r = 0; r < ROWS; r++) {
+        if (!row_valid(r))
+            continue;
+        const uint row = row_token(r) * kv_heads * GROUP + row_head(r);
+        const uint base = (row * chunk_max + gl_WorkGroupID.z) * (HEAD_DIM + 2);
+        for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG)
+            partials[base + i] = q_tile[r * HEAD_DIM + i];
+        if (gl_LocalInvocationID.x == 0) {
+            partials[base + HEAD_DIM] = row_max[turn * ROWS + r];
+            partials[base + HEAD_DIM + 1] = row_sum[r];
+        }
+    }
+}
+
+void write_output()
+{
+    const uint width = kv_heads * GROUP * HEAD_DIM;
+    for (uint r = 0; r < ROWS; r++) {
+        if (!row_valid(r))
+            continue;
+        const uint base = row_token(r) * width + row_head(r) * HEAD_DIM;
+        for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG)
+            o[base + i] = q_tile[r * HEAD_DIM + i];
+    }
+}
+
+void write_quants()
+{
+    const uint head_blocks = HEAD_DIM / 32;
+    for (uint i = gl_LocalInvocationID.x; i < ROWS * head_blocks; i += WG) {
+        const uint r = i / head_blocks, b = i % head_blocks;
+        if (!row_valid(r))
+            continue;
+        vec4 x[8];
+        [[unroll]] for (uint j = 0; j < 8; j++) {
+            const uint at = r * HEAD_DIM + b * 32 + j * 4;
+            x[j] = vec4(q_tile[at], q_tile[at + 1], q_tile[at + 2], q_tile[at + 3]);
+        }
+        const uint row = row_token(r) * kv_heads * GROUP + row_head(r);
+        quantize_write(row * head_blocks + b, x, QUANT);
+    }
+}
+
+/* Moves o (divided by l, or raw with PARTIAL) into q_tile, whose queries are used up. */
+void stage_output()
+{
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        const float total = row_sum[r];
+        const float factor = PARTIAL != 0 ? 1.0 : total > 0.0 ? 1.0 / total : 0.0;
+        for (uint i = 0; i < WORD_LANES; i++) {
+            const uint word = gl_LocalInvocationID.x + i * WG;
+            const vec2 pair = output_sum[r][i] * factor;
+            if (word >= WORDS)
+                continue;
+#ifdef KV_F32
+            q_tile[r * HEAD_DIM + word] = pair.x;
+#else
+            q_tile[r * HEAD_DIM + 2 * word] = pair.x;
+            if (2 * word + 1 < HEAD_DIM)
+                q_tile[r * HEAD_DIM + 2 * word + 1] = pair.y;
+#endif
+        }
+    }
+    barrier();
+}
+
+void main()
+{
+    if (gl_WorkGroupID.x * ROWS >= run.count * GROUP)
+        return;
+    uint first, end, turn = 0;
+    key_range(KEYS, first, end);
+    if (PARTIAL != 0 && gl_WorkGroupID.z * chunk >= end)
+        return;
+    load_queries();
+    for (; first < end; first += KEYS) {
+        score_block(first, end);
+        soften_block(turn);
+        add_block(first, min(KEYS, end - first));
+        turn = 1 - turn;
+    }
+    stage_output();
+    if (PARTIAL != 0) {
+        write_partial(turn);
+    } else {
+        if (STORE != 0)
+            write_output();
+        if (QUANT != 0)
+            write_quants();
+    }
+}

@@ -1,0 +1,165 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+/* What happens to q, k and v [tokens, heads * HEAD_DIM] between projection and attention, one head
+ * of one token a workgroup:
+ *
+ *   q head: RMS norm over the head (optional), rotation of the first `dims`, to q_target
+ *   k head: the same, into the key cache        v head: into the value cache, unchanged
+ *
+ * Rotation of the pair (a, b) with the table's (cos, sin): (a cos - b sin, a sin + b cos); the pair
+ * is (i, i + dims/2), or (2i, 2i + 1) with `adjacent`. Caches are [kv_head][context][words], two
+ * f16 a word (words = ceil(HEAD_DIM / 2)), or one f32 a word with KV_F32.
+ * Serves the unfused steps too: k_heads = v_heads = 0 is ROPE, q_heads = 0 and dims = 0 KV_STORE.
+ * Dispatch: x = q_heads + k_heads + v_heads, y = token. Any HEAD_DIM. */
+#include "common.glsl"
+#include "reduce.glsl"
+
+layout(constant_id = 1) const uint HEAD_DIM = 64;
+
+layout(binding = 1, std430) readonly buffer Query
+{
+    float q[];
+};
+layout(binding = 2, std430) readonly buffer Key
+{
+    float k[];
+};
+layout(binding = 3, std430) readonly buffer Value
+{
+    float v[];
+};
+layout(binding = 4, std430) readonly buffer Table
+{
+    vec2 table[]; /* [position][dims / 2] */
+};
+layout(binding = 5, std430) readonly buffer QueryNorm
+{
+    float q_norm[];
+};
+layout(binding = 6, std430) readonly buffer KeyNorm
+{
+    float k_norm[];
+};
+layout(binding = 7, std430) writeonly buffer KeyCache
+{
+    uint k_cache[];
+};
+layout(binding = 8, std430) writeonly buffer ValueCache
+{
+    uint v_cache[];
+};
+layout(binding = 9, std430) writeonly buffer QueryTarget
+{
+    float q_target[]; /* may be q */
+};
+layout(push_constant) uniform Push
+{
+    uint q_heads;
+    uint k_heads;
+    uint v_heads;
+    uint dims;
+    uint adjacent;
+    uint context;
+    uint norms; /* bit 0: q, bit 1: k */
+    float q_eps;
+    float k_eps;
+};
+
+shared float head[HEAD_DIM];
+
+/* Element i of the head after rotation at `position`. */
+float rotated(uint i, uint position)
+{
+    if (i >= dims)
+        return head[i];
+    const uint pair = adjacent != 0 ? i / 2 : i % (dims / 2);
+    const bool second = adjacent != 0 ? (i & 1) != 0 : i >= dims / 2;
+    const uint step_size = adjacent != 0 ? 1 : dims / 2;
+    const vec2 turn = table[position * (dims / 2) + pair];
+    const uint other = second ? i - step_size : i + step_size;
+    return second ? head[other] * turn.y + head[i] * turn.x
+                  : head[i] * turn.x - head[other] * turn.y;
+}
+
+void normalise(bool is_query)
+{
+    float total = 0.0;
+    for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG)
+        total += head[i] * head[i];
+    const float eps = is_query ? q_eps : k_eps;
+    const float factor = 1.0 / sqrt(reduce_sum(total) / float(HEAD_DIM) + eps);
+    for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG)
+        head[i] *= factor * (is_query ? q_norm[i] : k_norm[i]);
+}
+
+void load_query(uint first)
+{
+    for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG)
+        head[i] = q[first + i];
+    if ((norms & 1) != 0)
+        normalise(true);
+    barrier();
+}
+
+void load_key(uint first)
+{
+    for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG)
+        head[i] = k[first + i];
+    if ((norms & 2) != 0)
+        normalise(false);
+    barrier();
+}
+
+#ifdef KV_F32
+const uint words = HEAD_DIM;
+#else
+const uint words = (HEAD_DIM + 1) / 2;
+#endif
+
+void store_key(uint first, uint position)
+{
+    for (uint w = gl_LocalInvocationID.x; w < words; w += WG) {
+#ifdef KV_F32
+        k_cache[first + w] = floatBitsToUint(rotated(w, position));
+#else
+        const float next = 2 * w + 1 < HEAD_DIM ? rotated(2 * w + 1, position) : 0.0;
+        k_cache[first + w] = packHalf2x16(vec2(rotated(2 * w, position), next));
+#endif
+    }
+}
+
+void store_value(uint first, uint source)
+{
+    for (uint w = gl_LocalInvocationID.x; w < words; w += WG) {
+#ifdef KV_F32
+        v_cache[first + w] = floatBitsToUint(v[source + w]);
+#else
+        const float next = 2 * w + 1 < HEAD_DIM ? v[source + 2 * w + 1] : 0.0;
+        v_cache[first + w] = packHalf2x16(vec2(v[source + 2 * w], next));
+#endif
+    }
+}
+
+void main()
+{
+    const uint token = gl_WorkGroupID.y;
+    if (token >= run.count)
+        return;
+    const uint position = run.position + token;
+    uint index = gl_WorkGroupID.x;
+    if (index < q_heads) {
+        const uint first = (token * q_heads + index) * HEAD_DIM;
+        load_query(first);
+        for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG)
+            q_target[first + i] = rotated(i, position);
+        return;
+    }
+    index -= q_heads;
+    if (index < k_heads) {
+        load_key((token * k_heads + index) * HEAD_DIM);
+        store_key((index * context + position) * words, position);
+        return;
+    }
+    index -= k_heads;
+    store_value((index * context + position) * words, (token * v_heads + index) * HEAD_DIM);
+}
