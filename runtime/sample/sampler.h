@@ -21,34 +21,33 @@ struct logit_bias {
 
 struct sampler_options {
     uint64_t seed;
-    float temperature;           /* 0 = greedy */
-    uint32_t top_k;              /* 0 = off */
-    float top_p;                 /* 1 = off */
-    float min_p;                 /* 0 = off */
-    float typical_p;             /* 1 = off */
-    float repeat_penalty;        /* 1 = off; logit > 0 is divided, else multiplied */
-    float presence_penalty;      /* 0 = off */
-    float frequency_penalty;     /* 0 = off */
-    int32_t penalty_last;        /* tokens of history looked at; 0 = off, -1 = all */
-    float dry_multiplier;        /* 0 = off */
-    float dry_base;              /* 1.75 */
-    uint32_t dry_allowed;        /* 2: a repeated run up to this long costs nothing */
-    int32_t dry_last;            /* -1 = all */
+    float temperature;        /* 0 = greedy */
+    uint32_t top_k;           /* 0 = off */
+    float top_p;              /* 1 = off */
+    float min_p;              /* 0 = off */
+    float typical_p;          /* 1 = off */
+    float repeat_penalty;     /* 1 = off; logit > 0 is divided, else multiplied */
+    float presence_penalty;   /* 0 = off */
+    float frequency_penalty;  /* 0 = off */
+    int32_t penalty_last;     /* tokens of history looked at; 0 = off, -1 = all */
+    float dry_multiplier;     /* 0 = off */
+    float dry_base;           /* 1.75 */
+    uint32_t dry_allowed;     /* 2: a repeated run up to this long costs nothing */
+    int32_t dry_last;         /* -1 = all */
     const int32_t *dry_breakers; /* [dry_breaker_count] token ids that end a run; caller's */
     size_t dry_breaker_count;
-    float xtc_probability;           /* 0 = off */
-    float xtc_threshold;             /* 0.1 */
-    bool mirostat;                   /* version 2 */
-    float mirostat_tau;              /* 5 */
-    float mirostat_eta;              /* 0.1 */
+    float xtc_probability;    /* 0 = off */
+    float xtc_threshold;      /* 0.1 */
+    bool mirostat;            /* version 2 */
+    float mirostat_tau;       /* 5 */
+    float mirostat_eta;       /* 0.1 */
     const struct logit_bias *biases; /* [bias_count], caller's, valid while the sampler lives */
     size_t bias_count;
 };
 
 struct sampler; /* options, random state, token history; one conversation, one thread */
 
-void sampler_defaults(
-    struct sampler_options *options); /* temperature 0.8, top-k 40, top-p 0.95, min-p 0.05 */
+void sampler_defaults(struct sampler_options *options); /* temperature 0.8, top-k 40, top-p 0.95, min-p 0.05 */
 /* Refuses NaN, negative temperature, top_p outside (0, 1], ... with the option's name. */
 bool sampler_check(const struct sampler_options *options, uint32_t vocab, struct fault *fault);
 bool sampler_create(const struct sampler_options *options, uint32_t vocab, struct sampler **out,
