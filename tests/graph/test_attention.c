@@ -242,6 +242,7 @@ static void test_memory(void **state)
     exec_ref_memory(&options, &kv, &activations);
     assert_int_equal(kv, 2u * 2 * 3 * TOKENS * 34);
     assert_int_equal(kv + activations, ref->arena.used);
+    assert_int_equal(ref_weights_memory(&rigged.rig.plan), ref_weights_size(rigged.rig.weights));
     rig_close(&rigged.rig);
 }
 
