@@ -11,10 +11,10 @@ static const char *operator_text(enum lexeme_kind operator)
     return texts[operator - LEXEME_ADD];
 }
 
-static bool fail_types(struct run *run, enum lexeme_kind operator, const struct value *left,
+static bool fail_types(struct run *run, enum lexeme_kind operator, const struct value * left,
                        const struct value *right)
 {
-    if (operator == LEXEME_ADD && left->kind == VALUE_STRING)
+    if (operator== LEXEME_ADD && left->kind == VALUE_STRING)
         return run_fail(run, "can only concatenate str (not \"%s\") to str", value_type(right));
     return run_fail(run, "unsupported operand type(s) for %s: '%s' and '%s'",
                     operator_text(operator), value_type(left), value_type(right));
@@ -75,8 +75,8 @@ static bool power_integer(struct run *run, int64_t base, int64_t exponent, struc
     return true;
 }
 
-static bool integer_binary(struct run *run, enum lexeme_kind operator, int64_t left,
-                           int64_t right, struct value *out)
+static bool integer_binary(struct run *run, enum lexeme_kind operator, int64_t left, int64_t right,
+                           struct value *out)
 {
     int64_t result;
     bool overflow;
@@ -124,8 +124,8 @@ static double divide_floor_real(double left, double right)
 static bool real_binary(struct run *run, enum lexeme_kind operator, double left, double right,
                         struct value *out)
 {
-    if (right == 0 && (operator == LEXEME_DIVIDE || operator == LEXEME_FLOOR_DIVIDE ||
-                       operator == LEXEME_MODULO))
+    if (right == 0 &&
+        (operator== LEXEME_DIVIDE || operator== LEXEME_FLOOR_DIVIDE || operator== LEXEME_MODULO))
         return fail_zero(run);
     switch (operator) {
     case LEXEME_ADD:
@@ -258,25 +258,25 @@ static bool is_sequence(const struct value *value)
     return value->kind == VALUE_STRING || value->kind == VALUE_LIST || value->kind == VALUE_TUPLE;
 }
 
-static bool other_binary(struct run *run, enum lexeme_kind operator, const struct value *left,
+static bool other_binary(struct run *run, enum lexeme_kind operator, const struct value * left,
                          const struct value *right, struct value *out)
 {
     bool lists = left->kind == VALUE_LIST || left->kind == VALUE_TUPLE;
-    if (operator == LEXEME_ADD && left->kind == VALUE_STRING && right->kind == VALUE_STRING)
+    if (operator== LEXEME_ADD && left->kind == VALUE_STRING && right->kind == VALUE_STRING)
         return add_strings(run, left, right, out);
-    if (operator == LEXEME_ADD && lists && left->kind == right->kind)
+    if (operator== LEXEME_ADD && lists && left->kind == right->kind)
         return add_lists(run, left, right, out);
-    if (operator == LEXEME_MULTIPLY && is_sequence(left) && value_is_integer(right))
+    if (operator== LEXEME_MULTIPLY && is_sequence(left) && value_is_integer(right))
         return value_repeat(run, left, value_integer(right), out);
-    if (operator == LEXEME_MULTIPLY && is_sequence(right) && value_is_integer(left))
+    if (operator== LEXEME_MULTIPLY && is_sequence(right) && value_is_integer(left))
         return value_repeat(run, right, value_integer(left), out);
     return fail_types(run, operator, left, right);
 }
 
-bool value_binary(struct run *run, enum lexeme_kind operator, const struct value *left,
+bool value_binary(struct run *run, enum lexeme_kind operator, const struct value * left,
                   const struct value *right, struct value *out)
 {
-    if (operator == LEXEME_MODULO && left->kind == VALUE_STRING)
+    if (operator== LEXEME_MODULO && left->kind == VALUE_STRING)
         return value_format(run, left, right, out);
     if (left->kind == VALUE_UNDEFINED)
         return value_fail_undefined(run, left);
@@ -289,10 +289,10 @@ bool value_binary(struct run *run, enum lexeme_kind operator, const struct value
     return other_binary(run, operator, left, right, out);
 }
 
-bool value_unary(struct run *run, enum lexeme_kind operator, const struct value *operand,
+bool value_unary(struct run *run, enum lexeme_kind operator, const struct value * operand,
                  struct value *out)
 {
-    bool negative = operator == LEXEME_SUBTRACT;
+    bool negative = operator== LEXEME_SUBTRACT;
     if (operand->kind == VALUE_UNDEFINED)
         return value_fail_undefined(run, operand);
     if (!value_is_number(operand))

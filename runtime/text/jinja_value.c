@@ -242,8 +242,8 @@ const struct value *dict_find(struct run *run, const struct dict *dict, const st
         const struct pair *pair = &dict->pairs[i];
         bool equal = false;
         if (pair->key.kind == VALUE_STRING && key->kind == VALUE_STRING)
-            equal = pair->key.size == key->size &&
-                    memcmp(pair->key.bytes, key->bytes, key->size) == 0;
+            equal =
+                pair->key.size == key->size && memcmp(pair->key.bytes, key->bytes, key->size) == 0;
         else if (!value_equal(run, &pair->key, key, &equal))
             return NULL;
         if (equal)
