@@ -288,7 +288,9 @@ static bool encode_special(const struct tokenizer *tokenizer, const char *text, 
             plain++;
             plain_count--;
         }
-        size_t limit = plain_count == 0 ? size : plain->offset > at ? plain->offset : at;
+        size_t limit = plain_count == 0 || plain->offset > size ? size : plain->offset;
+        if (limit < at)
+            limit = at;
         size_t token_size;
         int32_t id = prefix_longest(&tokenizer->control, text + at, limit - at, &token_size);
         if (id < 0) {

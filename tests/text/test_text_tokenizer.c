@@ -199,6 +199,8 @@ static void test_chat(void **state)
     const struct text_range two[] = {{0, 3}, {6, 3}};
     check_chat(tokenizer, "<s><s><s><s>", two, 2, IDS('<', 's', '>', BOS, '<', 's', '>', BOS));
     check_chat(tokenizer, "<s>", &(struct text_range){0, 0}, 1, IDS(BOS));
+    check_chat(tokenizer, "<s>", &(struct text_range){9, 3}, 1, IDS(BOS)); /* behind the end */
+    check_chat(tokenizer, "<s>", &(struct text_range){2, 9}, 1, IDS('<', 's', '>'));
     tokenizer_destroy(tokenizer);
 }
 
