@@ -1,8 +1,10 @@
 # Tests that need a Vulkan device:
 #
-#   lichen_gpu_test(NAME SOURCES ... USES ... [ENVIRONMENT ...] [LABELS ...] [TIMEOUT ...] [FAULTS])
+#   lichen_gpu_test(NAME SOURCES ... USES ... [ENVIRONMENT ...] [LABELS ...] [TIMEOUT ...] [FAULTS]
+#                   [ICD FILE])
 #
-# is lichen_test pinned to the software driver lavapipe, or to the driver file LICHEN_TEST_ICD.
+# is lichen_test pinned to the software driver lavapipe, or to the driver file LICHEN_TEST_ICD, or to
+# ICD where only one driver makes sense.
 # FAULTS puts the fault layer (tests/gpu/fault_layer.c) between program and driver; the program then
 # sets VKFAULT before it opens a device. lichen_shaders' TEST_* modules and gpu_fixture.h come with
 # USES lichen_gpu_fixture.
@@ -11,8 +13,11 @@ set(LICHEN_TEST_ICD /usr/share/vulkan/icd.d/lvp_icd.json CACHE FILEPATH
 set(LICHEN_FAULT_LAYER_DIR ${CMAKE_BINARY_DIR}/fault_layer)
 
 function(lichen_gpu_test name)
-  cmake_parse_arguments(arg "FAULTS" "TIMEOUT" "SOURCES;USES;ENVIRONMENT;LABELS" ${ARGN})
-  list(APPEND arg_ENVIRONMENT VK_ICD_FILENAMES=${LICHEN_TEST_ICD}
+  cmake_parse_arguments(arg "FAULTS" "TIMEOUT;ICD" "SOURCES;USES;ENVIRONMENT;LABELS" ${ARGN})
+  if(NOT arg_ICD)
+    set(arg_ICD ${LICHEN_TEST_ICD})
+  endif()
+  list(APPEND arg_ENVIRONMENT VK_ICD_FILENAMES=${arg_ICD}
        LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0)
   if(arg_FAULTS)
     # VK_LAYER_PATH replaces the system's folder, so both are named.
@@ -21,4 +26,8 @@ function(lichen_gpu_test name)
   endif()
   lichen_test(${name} SOURCES ${arg_SOURCES} USES ${arg_USES} ENVIRONMENT ${arg_ENVIRONMENT}
               LABELS gpu ${arg_LABELS} TIMEOUT ${arg_TIMEOUT})
+  if(LICHEN_SANITIZE)
+    target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/gpu/keep_libraries.c)
+    target_link_options(${name} PRIVATE -Wl,--export-dynamic-symbol=dlclose)
+  endif()
 endfunction()

@@ -4,6 +4,7 @@
 #include "decode.h"
 #include "half.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static const int8_t values[16] = {BLOCK_IQ4_VALUES};
@@ -20,22 +21,24 @@ void decode_iq4_nl(const void *blocks, float *dst, size_t count)
 {
     const uint8_t *src = blocks;
     for (size_t i = 0; i < count; i++, dst += BLOCK_WEIGHTS) {
-        struct block_iq4_nl block;
-        memcpy(&block, src + i * sizeof block, sizeof block);
-        decode_32(half_to_float(block.d), block.qs, dst);
+        const uint8_t *block = src + i * sizeof(struct block_iq4_nl);
+        uint16_t d;
+        memcpy(&d, block + offsetof(struct block_iq4_nl, d), sizeof d);
+        decode_32(half_to_float(d), block + offsetof(struct block_iq4_nl, qs), dst);
     }
 }
 
 void decode_iq4_xs(const void *blocks, float *dst, size_t count)
 {
     const uint8_t *src = blocks;
-    for (size_t n = 0; n < count; n++) {
-        struct block_iq4_xs block;
-        memcpy(&block, src + n * sizeof block, sizeof block);
+    for (size_t n = 0; n < count; n++, src += sizeof(struct block_iq4_xs)) {
+        const uint8_t *qs = src + offsetof(struct block_iq4_xs, qs);
+        struct block_iq4_xs block; /* all but qs */
+        memcpy(&block, src, offsetof(struct block_iq4_xs, qs));
         for (int i = 0; i < 8; i++, dst += 32) {
             int low = block.scales_l[i / 2] >> 4 * (i % 2) & 15;
             int scale = low | (block.scales_h >> 2 * i & 3) << 4;
-            decode_32(half_to_float(block.d) * (float)(scale - 32), block.qs + 16 * i, dst);
+            decode_32(half_to_float(block.d) * (float)(scale - 32), qs + 16 * i, dst);
         }
     }
 }

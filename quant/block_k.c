@@ -54,15 +54,19 @@ void decode_q5_k(const void *blocks, float *dst, size_t count)
     }
 }
 
-/* The 6-bit code of weight j. */
-static int code_6(const struct block_q6_k *block, int j)
+/* Sub-block i: 16 weights, the half i / 8, quarter i / 2 % 4 of it, first or second half of that.
+ */
+static void decode_sub_6(const struct block_q6_k *block, int i, float *dst)
 {
-    int half = j / 128;
-    int quarter = j % 128 / 32;
-    int l = j % 32;
-    int nibbles = block->ql[64 * half + 32 * (quarter & 1) + l];
-    int nibble = quarter < 2 ? nibbles & 15 : nibbles >> 4;
-    return nibble | (block->qh[32 * half + l] >> 2 * quarter & 3) << 4;
+    float d = half_to_float(block->d) * (float)block->scales[i];
+    int quarter = i / 2 % 4;
+    const uint8_t *ql = block->ql + 64 * (i / 8) + 32 * (quarter & 1) + 16 * (i & 1);
+    const uint8_t *qh = block->qh + 32 * (i / 8) + 16 * (i & 1);
+    int nibble_shift = quarter < 2 ? 0 : 4, high_shift = 2 * quarter;
+    for (int l = 0; l < 16; l++) {
+        int q = (ql[l] >> nibble_shift & 15) | (qh[l] >> high_shift & 3) << 4;
+        dst[l] = d * (float)(q - 32);
+    }
 }
 
 void decode_q6_k(const void *blocks, float *dst, size_t count)
@@ -71,10 +75,7 @@ void decode_q6_k(const void *blocks, float *dst, size_t count)
     for (size_t n = 0; n < count; n++) {
         struct block_q6_k block;
         memcpy(&block, src + n * sizeof block, sizeof block);
-        for (int i = 0; i < 16; i++) {
-            float d = half_to_float(block.d) * (float)block.scales[i];
-            for (int l = 0; l < 16; l++)
-                *dst++ = d * (float)(code_6(&block, 16 * i + l) - 32);
-        }
+        for (int i = 0; i < 16; i++, dst += 16)
+            decode_sub_6(&block, i, dst);
     }
 }

@@ -55,6 +55,16 @@ static void *take(struct gguf *gguf, struct source *source, uint64_t count, size
     return memory;
 }
 
+/* A string that the window cannot hold. */
+static bool read_large_string(struct gguf *gguf, struct source *source, struct gguf_string *string)
+{
+    char *bytes = NULL;
+    if (string->size <= source_left(source)) /* else source_copy says what is missing */
+        bytes = take(gguf, source, string->size, 1, string->size);
+    string->bytes = bytes;
+    return source_copy(source, bytes, string->size, "a string") && bytes;
+}
+
 static bool read_string(struct gguf *gguf, struct source *source, struct gguf_string *string)
 {
     uint64_t start = source_offset(source);
@@ -66,11 +76,8 @@ static bool read_string(struct gguf *gguf, struct source *source, struct gguf_st
                          "byte %llu: a string of %llu bytes, at most %d are allowed",
                          (unsigned long long)start, (unsigned long long)size, GGUF_STRING_MAX);
     string->size = (size_t)size;
-    if (size > SOURCE_WINDOW) {
-        char *large = size <= source_left(source) ? take(gguf, source, size, 1, size) : NULL;
-        string->bytes = large;
-        return source_copy(source, large, size, "a string") && large;
-    }
+    if (size > SOURCE_WINDOW)
+        return read_large_string(gguf, source, string);
     const uint8_t *bytes = source_bytes(source, size, "a string");
     if (!bytes)
         return false;

@@ -220,12 +220,12 @@ bool gguf_put_entry(struct gguf_writer *writer, const struct gguf *source,
 
 /* tensors */
 
-static bool grow_tensors(struct gguf_writer *writer, struct fault *fault)
+static bool make_room(struct gguf_writer *writer, struct fault *fault)
 {
-    if (writer->tensor_count < writer->tensor_capacity)
-        return true;
     if (writer->tensor_count >= GGUF_COUNT_MAX)
         return fault_set(fault, FAULT_ARGUMENT, "more than %d tensors", GGUF_COUNT_MAX);
+    if (writer->tensor_count < writer->tensor_capacity)
+        return true;
     uint32_t capacity = writer->tensor_capacity * 2 + 64;
     struct declared *grown = realloc(writer->tensors, capacity * sizeof *grown);
     if (!grown)
@@ -254,7 +254,7 @@ bool gguf_put_tensor(struct gguf_writer *writer, const char *name, enum dtype dt
     if (!checked_add_u64(writer->data_limit, GGUF_ALIGNMENT_MAX, &limit) ||
         !checked_add_u64(limit, declared.tensor.size, &limit) || limit > INT64_MAX)
         return fault_set(fault, FAULT_ARGUMENT, "tensor '%s': the file would be too large", name);
-    if (!grow_tensors(writer, fault))
+    if (!make_room(writer, fault))
         return false;
     writer->data_limit = limit;
     writer->tensors[writer->tensor_count++] = declared;

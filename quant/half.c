@@ -19,18 +19,6 @@ static float float_of(uint32_t bits)
     return value;
 }
 
-float half_to_float(uint16_t bits)
-{
-    uint32_t sign = (uint32_t)(bits & 0x8000) << 16;
-    uint32_t exponent = (bits >> 10) & 31;
-    uint32_t mantissa = bits & 0x3ff;
-    if (exponent == 31)
-        return float_of(sign | 0x7f800000 | mantissa << 13);
-    if (exponent == 0)
-        return float_of(sign | bits_of((float)mantissa * 0x1p-24f));
-    return float_of(sign | (exponent + 127 - 15) << 23 | mantissa << 13);
-}
-
 uint16_t half_from_float(float value)
 {
     uint32_t bits = bits_of(value);

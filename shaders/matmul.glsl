@@ -1,5 +1,5 @@
 /* matmul.glsl: what the matmul kernels have in common: bindings, token count, epilogue.
- * Include weights.glsl first. Constant 3 is the epilogue in every kernel. */
+ * Include weights.glsl first. Constants 3 and 5 mean the same in every kernel. */
 #include "matmul.h"
 #include "run.h"
 
@@ -19,29 +19,32 @@ layout(std430, binding = MATMUL_X_SCALES) readonly restrict buffer XScales
 {
     vec2 x_scales[]; /* d, d * sum of the group's integers */
 };
-#elif defined(WEIGHT_PLAIN)
-layout(std430, binding = MATMUL_X) readonly restrict buffer X
-{
-    float x[];
-};
-/* Columns column..column+3 of token's x; zero from cols on. */
-vec4 x_load(uint token, uint column)
-{
-    const uint first = token * push.cols + column;
-    vec4 result = vec4(0);
-    for (uint i = 0; i < 4; i++)
-        if (column + i < push.cols)
-            result[i] = x[first + i];
-    return result;
-}
 #else
 layout(std430, binding = MATMUL_X) readonly restrict buffer X
 {
-    vec4 x[]; /* cols is a multiple of 32 */
+    vec4 x[];
 };
+#ifdef WEIGHT_PLAIN
+layout(std430, binding = MATMUL_X) readonly restrict buffer XNarrow
+{
+    float x_narrow[]; /* the same floats */
+};
+layout(constant_id = 5) const uint WIDE_X = 1; /* cols is a multiple of 4 */
+#endif
+
+/* Columns column..column+3 of token's x. Behind cols, where W is zero: any value of the row. */
 vec4 x_load(uint token, uint column)
 {
-    return x[(token * push.cols + column) / 4];
+    const uint first = token * push.cols;
+#ifdef WEIGHT_PLAIN
+    const uvec4 columns = min(uvec4(column) + uvec4(0, 1, 2, 3), uvec4(push.cols - 1));
+    if (WIDE_X == 0)
+        return vec4(x_narrow[first + columns.x], x_narrow[first + columns.y],
+                    x_narrow[first + columns.z], x_narrow[first + columns.w]);
+    return x[(first + columns.w) / 4];
+#else
+    return x[(first + column) / 4];
+#endif
 }
 #endif
 

@@ -1,6 +1,7 @@
 /* matmul.h: shared by C and GLSL: what the matmul kernels are told. All of them compute
  *   y[t * y_stride + y_first + r] = sum_c W[r][c] * x[t * cols + c]
- *                                   (+ bias[bias_first + r]) (+ residual[t * residual_stride + residual_first + r])
+ *                                   (+ bias[bias_first + r])
+ *                                   (+ residual[t * residual_stride + residual_first + r])
  * for t < run.count (or run.outputs) and r < rows, W row 0 being plane_row of the bound planes. */
 #ifndef LICHEN_MATMUL_H
 #define LICHEN_MATMUL_H

@@ -43,31 +43,29 @@ word_pairs unpack(weight_group group)
     return words;
 }
 
-int dot16(uvec4 w, ivec4 q)
+int dot16(uvec4 w, ivec4 q, int sum)
 {
-    return dot4(w.x, q.x) + dot4(w.y, q.y) + dot4(w.z, q.z) + dot4(w.w, q.w);
-}
-
-/* Integer sums of columns 0..15 and 16..31 of the group at x[first]. */
-ivec2 dots(word_pairs words, uint first)
-{
-    ivec2 sum = ivec2(dot16(words.lo, x[first]), dot16(words.hi, x[first + 1]));
-#ifdef ACTIVATIONS_16
-    sum += 256 * ivec2(dot16(words.lo, x[first + 2]), dot16(words.hi, x[first + 3]));
-#endif
-    return sum;
+    return dot4(w.x, q.x) + (dot4(w.y, q.y) + (dot4(w.z, q.z) + (dot4(w.w, q.w) + sum)));
 }
 
 float product(weight_group group, word_pairs words, uint token, uint column_group)
 {
     const uint index = token * push.groups + column_group;
+    const uint first = index * X_WORDS;
     const vec2 scale = x_scales[index];
-    const ivec2 sum = dots(words, index * X_WORDS);
 #ifdef WEIGHT_Q6_K
-    return scale.x * (group.d.x * float(sum.x) + group.d.y * float(sum.y));
+    int lo = dot16(words.lo, x[first], 0), hi = dot16(words.hi, x[first + 1], 0);
+#ifdef ACTIVATIONS_16
+    lo += 256 * dot16(words.lo, x[first + 2], 0);
+    hi += 256 * dot16(words.hi, x[first + 3], 0);
+#endif
+    return weight_sum(group, scale.x * float(lo), scale.x * float(hi), scale.y);
 #else
-    const float dot = scale.x * float(sum.x + sum.y) - float(WEIGHT_OFFSET) * scale.y;
-    return group.d.x * dot + group.m * scale.y;
+    int sum = dot16(words.hi, x[first + 1], dot16(words.lo, x[first], 0));
+#ifdef ACTIVATIONS_16
+    sum += 256 * dot16(words.hi, x[first + 3], dot16(words.lo, x[first + 2], 0));
+#endif
+    return weight_sum(group, scale.x * float(sum), 0, scale.y);
 #endif
 }
 
@@ -101,14 +99,18 @@ void rows_product(uint first_row, uint first_token, uint tokens)
     float sums[ROWS * TOKENS];
     [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++)
         sums[i] = 0;
+    uint own_tokens[TOKENS];
+    [[unroll]] for (uint t = 0; t < TOKENS; t++)
+        own_tokens[t] = min(first_token + t, tokens - 1);
+    uint first_group[ROWS];
+    [[unroll]] for (uint r = 0; r < ROWS; r++)
+        first_group[r] = (push.plane_row + min(first_row + r, push.rows - 1)) * push.groups;
     for (uint g = gl_SubgroupInvocationID; g < push.groups; g += gl_SubgroupSize)
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            const uint row = min(first_row + r, push.rows - 1);
-            const weight_group group = weight_load(push.plane_row + row, g, push.groups);
+            const weight_group group = weight_load(first_group[r] + g);
             const word_pairs words = unpack(group);
             [[unroll]] for (uint t = 0; t < TOKENS; t++)
-                sums[r * TOKENS + t] +=
-                    product(group, words, min(first_token + t, tokens - 1), g);
+                sums[r * TOKENS + t] += product(group, words, own_tokens[t], g);
         }
     [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) {
         const float sum = subgroupAdd(sums[i]);

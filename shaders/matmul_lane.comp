@@ -21,46 +21,69 @@ layout(constant_id = 2) const uint TOKENS = 1;
 /* A token's group of 32 columns holds 8 vec4; a lane keeps LOADS of them. */
 const uint LOADS = LANES < 8 ? 8 / LANES : 1;
 
+float sums[ROWS * TOKENS];
+vec4 own[TOKENS * LOADS]; /* this lane's part of x */
+float sum_x[TOKENS];
+
+void fetch(uint lane, uint first_token, uint tokens, uint g)
+{
+    [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+        const uint token = min(first_token + t, tokens - 1);
+        vec4 sum = vec4(0);
+        [[unroll]] for (uint i = 0; i < LOADS; i++) {
+            own[t * LOADS + i] = x_load(token, 32 * g + 4 * ((lane & 7) + LANES * i));
+            sum += own[t * LOADS + i];
+        }
+#ifdef WEIGHT_NEEDS_SUM
+        const float part = sum.x + sum.y + sum.z + sum.w;
+        sum_x[t] = 0;
+        [[unroll]] for (uint i = 0; i < min(LANES, 8); i++)
+            sum_x[t] += subgroupBroadcast(part, i);
+#endif
+    }
+}
+
+/* Columns 4i..4i+3 of the group, the same in every lane. */
+vec4 x_part(uint token, uint i)
+{
+    return subgroupBroadcast(own[token * LOADS + i / LANES], i % LANES);
+}
+
+void multiply(uint r, weight_group group)
+{
+    float sum_lo[TOKENS], sum_hi[TOKENS];
+    [[unroll]] for (uint i = 0; i < 4; i++) {
+        vec4 lo, hi;
+        weight_codes(group, i, lo, hi);
+        [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+            const vec4 a = x_part(t, i), b = x_part(t, i + 4);
+            const float sum_a = lo.x * a.x + lo.y * a.y + lo.z * a.z + lo.w * a.w;
+            const float sum_b = hi.x * b.x + hi.y * b.y + hi.z * b.z + hi.w * b.w;
+            sum_lo[t] = i == 0 ? sum_a : sum_lo[t] + sum_a;
+            sum_hi[t] = i == 0 ? sum_b : sum_hi[t] + sum_b;
+        }
+    }
+    [[unroll]] for (uint t = 0; t < TOKENS; t++)
+        sums[r * TOKENS + t] += weight_sum(group, sum_lo[t], sum_hi[t], sum_x[t]);
+}
+
 void main()
 {
     const uint lane = gl_LocalInvocationID.x;
     const uint tokens = token_count();
     const uint first_token = gl_WorkGroupID.z * TOKENS;
     const uint first_row = group_index() * LANES * ROWS + lane;
-    if (first_token >= tokens)
+    if (first_token >= tokens || first_row - lane >= push.rows)
         return;
-    float sums[ROWS * TOKENS];
+    uint first_group[ROWS];
+    [[unroll]] for (uint r = 0; r < ROWS; r++)
+        first_group[r] = (push.plane_row + min(first_row + r * LANES, push.rows - 1)) * push.groups;
     [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++)
         sums[i] = 0;
     for (uint g = 0; g < push.groups; g++) {
-        vec4 own[TOKENS * LOADS];
-        [[unroll]] for (uint i = 0; i < TOKENS * LOADS; i++) {
-            const uint token = min(first_token + i / LOADS, tokens - 1);
-            own[i] = x_load(token, 32 * g + 4 * ((lane & 7) + LANES * (i % LOADS)));
-        }
-        [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            const uint row = min(first_row + r * LANES, push.rows - 1);
-            const weight_group group = weight_load(push.plane_row + row, g, push.groups);
-            [[unroll]] for (uint i = 0; i < 4; i++) {
-                vec4 lo, hi;
-                weight_floats(group, i, lo, hi);
-                [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-                    const uint k = i + 4;
-                    const vec4 x_lo = subgroupBroadcast(own[t * LOADS + i / LANES], i % LANES);
-                    const vec4 x_hi = subgroupBroadcast(own[t * LOADS + k / LANES], k % LANES);
-                    float sum = sums[r * TOKENS + t];
-                    sum += lo.x * x_lo.x;
-                    sum += lo.y * x_lo.y;
-                    sum += lo.z * x_lo.z;
-                    sum += lo.w * x_lo.w;
-                    sum += hi.x * x_hi.x;
-                    sum += hi.y * x_hi.y;
-                    sum += hi.z * x_hi.z;
-                    sum += hi.w * x_hi.w;
-                    sums[r * TOKENS + t] = sum;
-                }
-            }
-        }
+        fetch(lane, first_token, tokens, g);
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+            multiply(r, weight_load(first_group[r] + g));
     }
     [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) {
         const uint row = first_row + i / TOKENS * LANES, token = first_token + i % TOKENS;

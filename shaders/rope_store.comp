@@ -3,7 +3,7 @@
 /* What happens to q, k and v [tokens, heads * HEAD_DIM] between projection and attention, one head
  * of one token a workgroup:
  *
- *   q head: RMS norm over the head (optional), rotation of the first `dims`, back into q
+ *   q head: RMS norm over the head (optional), rotation of the first `dims`, to q_target
  *   k head: the same, into the key cache        v head: into the value cache, unchanged
  *
  * Rotation of the pair (a, b) with the table's (cos, sin): (a cos - b sin, a sin + b cos); the pair
@@ -16,7 +16,7 @@
 
 layout(constant_id = 1) const uint HEAD_DIM = 64;
 
-layout(binding = 1, std430) buffer Query
+layout(binding = 1, std430) readonly buffer Query
 {
     float q[];
 };
@@ -47,6 +47,10 @@ layout(binding = 7, std430) writeonly buffer KeyCache
 layout(binding = 8, std430) writeonly buffer ValueCache
 {
     uint v_cache[];
+};
+layout(binding = 9, std430) writeonly buffer QueryTarget
+{
+    float q_target[]; /* may be q */
 };
 layout(push_constant) uniform Push
 {
@@ -147,7 +151,7 @@ void main()
         const uint first = (token * q_heads + index) * HEAD_DIM;
         load_query(first);
         for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG)
-            q[first + i] = rotated(i, position);
+            q_target[first + i] = rotated(i, position);
         return;
     }
     index -= q_heads;

@@ -2,7 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 /* First stage of top-k: the largest logit of each of SEGMENTS interleaved segments (segment s is
  * the elements s, s + SEGMENTS, s + 2 SEGMENTS, ...), as a key whose unsigned order is the order of
- * the floats (NaN below everything). One invocation a segment.
+ * the floats. One invocation a segment.
  * Dispatch: x = ceil(SEGMENTS / WG), y = row. Any vocabulary. */
 #include "common.glsl"
 #include "topk.glsl"

@@ -3,12 +3,13 @@
  * _IQ4_NL, _IQ4_XS, _F32, _F16, _BF16. Bindings 0, 1, 2 are planes 0, 1, 2; only 32-bit words are
  * read, so no 8-/16-bit storage and no float16 feature is needed.
  *
- * A group is 32 consecutive columns of a row. weight_load fetches one; then, for i = 0..3,
+ * A group is 32 consecutive columns of a row. weight_load(row, group, groups of a row), or
+ * weight_load(row * groups + group), fetches one; then, for i = 0..3,
  *   weight_floats(group, i, lo, hi)  columns 4i..4i+3 and 16+4i..16+4i+3 as the C reference has them,
  *                                    bit for bit (quant/block_*.c states the order of roundings)
- *   weight_words(group, i, lo, hi)   the same columns as four signed bytes of codes each (not for
- *                                    F32, F16, BF16); there w = d * (code - WEIGHT_OFFSET) + m with
- *                                    d = group.d.x for lo and .y for hi, m = group.m. */
+ *   weight_codes(group, i, lo, hi)   the codes behind them; w = d * (code - WEIGHT_OFFSET) + m
+ *   weight_words(group, i, lo, hi)   the codes as four signed bytes a word (not F32, F16, BF16)
+ * and weight_sum(group, sum(codes * x) of columns 0..15, of 16..31, sum(x)) = sum(w * x). */
 #ifndef LICHEN_WEIGHTS_GLSL
 #define LICHEN_WEIGHTS_GLSL
 
@@ -30,12 +31,17 @@
 #define WEIGHT_SIGNED_CODES
 #endif
 
+/* How far stored codes lie above what they mean. */
 #if defined(WEIGHT_Q4_0)
 #define WEIGHT_OFFSET 8
 #elif defined(WEIGHT_Q5_0)
 #define WEIGHT_OFFSET 16
 #else
 #define WEIGHT_OFFSET 0
+#endif
+
+#if WEIGHT_OFFSET != 0 || defined(WEIGHT_HAS_MIN)
+#define WEIGHT_NEEDS_SUM
 #endif
 
 layout(std430, binding = 0) readonly restrict buffer Plane0
@@ -55,9 +61,9 @@ struct weight_group {
 #define WEIGHT_GROUP_WORDS 4
 #endif
 
-weight_group weight_load(uint row, uint group, uint groups)
+weight_group weight_load(uint index)
 {
-    return weight_group((row * groups + group) * WEIGHT_GROUP_WORDS);
+    return weight_group(index * WEIGHT_GROUP_WORDS);
 }
 
 /* Columns column..column+3 of the group, column a multiple of 4. */
@@ -77,10 +83,20 @@ vec4 weight_plain(weight_group group, uint column)
 #endif
 }
 
-void weight_floats(weight_group group, uint i, out vec4 lo, out vec4 hi)
+void weight_codes(weight_group group, uint i, out vec4 lo, out vec4 hi)
 {
     lo = weight_plain(group, 4 * i);
     hi = weight_plain(group, 16 + 4 * i);
+}
+
+void weight_floats(weight_group group, uint i, out vec4 lo, out vec4 hi)
+{
+    weight_codes(group, i, lo, hi);
+}
+
+float weight_sum(weight_group group, float lo, float hi, float sum_x)
+{
+    return lo + hi;
 }
 
 #else /* blocks */
@@ -162,7 +178,7 @@ void weight_scales(uint index, inout weight_group group)
     group.d = scale.xx;
     group.m = scale.y;
 #else
-    group.d = vec2(unpackHalf2x16(plane1[index / 2] >> 16 * (index % 2)).x);
+    group.d = vec2(unpackHalf2x16(plane1[index >> 1] >> (index << 4 & 31)).x);
     group.m = 0;
 #endif
 }
@@ -193,9 +209,8 @@ layout(std430, binding = 2) readonly restrict buffer Plane2
 #define WEIGHT_HIGH(index) uvec4(0)
 #endif
 
-weight_group weight_load(uint row, uint group, uint groups)
+weight_group weight_load(uint index)
 {
-    const uint index = row * groups + group;
     weight_group result;
     result.codes = plane0[index];
     result.high = WEIGHT_HIGH(index);
@@ -241,7 +256,7 @@ void weight_words(weight_group group, uint i, out uint lo, out uint hi)
 #endif
 }
 
-vec4 weight_codes(uint word)
+vec4 weight_bytes(uint word)
 {
 #ifdef WEIGHT_SIGNED_CODES
     const int w = int(word);
@@ -249,6 +264,14 @@ vec4 weight_codes(uint word)
 #else
     return vec4(word & 255, word >> 8 & 255, word >> 16 & 255, word >> 24);
 #endif
+}
+
+void weight_codes(weight_group group, uint i, out vec4 lo, out vec4 hi)
+{
+    uint lo_word, hi_word;
+    weight_words(group, i, lo_word, hi_word);
+    lo = weight_bytes(lo_word);
+    hi = weight_bytes(hi_word);
 }
 
 vec4 weight_scaled(vec4 codes, float d, float m)
@@ -264,11 +287,29 @@ vec4 weight_scaled(vec4 codes, float d, float m)
 
 void weight_floats(weight_group group, uint i, out vec4 lo, out vec4 hi)
 {
-    uint lo_codes, hi_codes;
-    weight_words(group, i, lo_codes, hi_codes);
-    lo = weight_scaled(weight_codes(lo_codes), group.d.x, group.m);
-    hi = weight_scaled(weight_codes(hi_codes), group.d.y, group.m);
+    weight_codes(group, i, lo, hi);
+    lo = weight_scaled(lo, group.d.x, group.m);
+    hi = weight_scaled(hi, group.d.y, group.m);
+}
+
+float weight_sum(weight_group group, float lo, float hi, float sum_x)
+{
+#ifdef WEIGHT_Q6_K
+    return group.d.x * lo + group.d.y * hi;
+#elif defined(WEIGHT_HAS_MIN)
+    return group.d.x * (lo + hi) + group.m * sum_x;
+#elif WEIGHT_OFFSET != 0
+    return group.d.x * (lo + hi - float(WEIGHT_OFFSET) * sum_x);
+#else
+    return group.d.x * (lo + hi);
+#endif
 }
 
 #endif
+
+weight_group weight_load(uint row, uint group, uint groups)
+{
+    return weight_load(row * groups + group);
+}
+
 #endif

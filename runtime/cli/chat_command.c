@@ -95,8 +95,9 @@ static void show_memory(const struct chat *chat)
     lichen_plan_used(chat->session, &plan);
     for (uint32_t i = 0; i < plan.heap_count; i++)
         if (plan.heaps[i].total)
-            output_note(&chat->common.output, "memory    %s in %s",
-                        size_text(plan.heaps[i].total, text), plan.heaps[i].name);
+            output_note(&chat->common.output, "memory    %s (%llu bytes) in %s",
+                        size_text(plan.heaps[i].total, text),
+                        (unsigned long long)plan.heaps[i].total, plan.heaps[i].name);
 }
 
 static double per_second(uint64_t count, uint64_t time_ns)

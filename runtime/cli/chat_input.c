@@ -4,7 +4,6 @@
 #include "chat.h"
 #include "interrupt.h"
 #include "terminal.h"
-#include <errno.h>
 #include <histedit.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,21 +15,43 @@ struct chat_input {
     History *history;
     const char *history_path;
     const char *prompt;
+    bool pushed; /* a Ctrl-C from before the line was put in front of it */
+    bool broken; /* by Ctrl-C */
     char *plain; /* getline's */
     size_t plain_size;
     struct text line;
 };
 
-static char *show_prompt(EditLine *edit)
+static struct chat_input *input_of(EditLine *edit)
 {
     struct chat_input *input = NULL;
     el_get(edit, EL_CLIENTDATA, &input);
+    return input;
+}
+
+/* While a line is edited the terminal sends Ctrl-C as a character: no race between a signal and a
+ * read. The prompt is asked for when the terminal is set up so; a signal that came before is put in
+ * as that character. */
+static char *show_prompt(EditLine *edit)
+{
+    struct chat_input *input = input_of(edit);
+    if (interrupt_seen() && !input->pushed) {
+        input->pushed = true;
+        el_push(edit, "\003");
+    }
     /* libedit reads it only, though its type does not say so. */
     union {
         const char *constant;
         char *plain;
     } prompt = {.constant = input->prompt};
     return prompt.plain;
+}
+
+static unsigned char break_line(EditLine *edit, int key)
+{
+    (void)key;
+    input_of(edit)->broken = true;
+    return CC_NEWLINE;
 }
 
 static void history_read(struct chat_input *input)
@@ -66,6 +87,9 @@ static bool edit_open(struct chat_input *input, struct fault *fault)
     el_set(input->edit, EL_EDITOR, "emacs");
     el_set(input->edit, EL_HIST, history, input->history);
     el_source(input->edit, NULL);
+    el_set(input->edit, EL_ADDFN, "lichen-break", "give the line up", break_line);
+    el_set(input->edit, EL_BIND, "^C", "lichen-break", NULL);
+    el_set(input->edit, EL_SETTY, "-d", "-isig", NULL);
     if (input->history_path)
         history_read(input);
     return true;
@@ -86,6 +110,7 @@ bool chat_input_open(const char *history_path, struct chat_input **out, struct f
 static const char *read_line(struct chat_input *input, int *size)
 {
     if (input->edit) {
+        el_set(input->edit, EL_PREP_TERM, 1); /* before the prompt; el_gets would do it after */
         const char *line = el_gets(input->edit, size);
         return line && *size > 0 ? line : NULL;
     }
@@ -117,13 +142,12 @@ bool chat_input_line(struct chat_input *input, const char *prompt, const char **
     bool more = true;
     input->line.size = 0;
     input->prompt = prompt;
-    *interrupted = false;
+    input->pushed = input->broken = false;
     *line = "";
     while (more) {
         int size = 0;
-        errno = 0;
         const char *bytes = read_line(input, &size);
-        *interrupted = interrupt_seen();
+        *interrupted = input->broken || interrupt_seen();
         if (*interrupted) {
             clearerr(stdin);
             return true;

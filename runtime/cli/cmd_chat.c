@@ -169,16 +169,18 @@ static int chat_loop(struct chat *chat)
             break;
         interrupt_clear();
         interrupts = interrupted ? interrupts + 1 : 0;
-        if (interrupted && (interrupts > 1 || !chat_input_edits(chat->input))) {
+        bool leave = interrupts > 1 || interrupt_final() || !chat_input_edits(chat->input);
+        if (interrupted && leave) {
             fputc('\n', stderr);
             return STATUS_INTERRUPTED;
         }
-        if (interrupted)
+        if (interrupted) {
             fprintf(stderr, "\n(Ctrl-C again, Ctrl-D or /exit leaves)\n");
-        else
-            chat_line(chat, line);
+            continue;
+        }
+        chat_line(chat, line);
         if (!chat->over)
-            interrupt_clear();
+            interrupt_clear(); /* it stopped the answer */
     }
     if (chat_input_edits(chat->input) && !chat->over)
         fputc('\n', stderr);
@@ -233,7 +235,7 @@ static void greet(const struct chat *chat)
         return;
     lichen_model_info(chat->engine, &info);
     output_note(&chat->common.output,
-                "%s (%.0f M parameters, %.1f bits each) on %s, context %u.\n"
+                "%s (%.1f M parameters, %.1f bits each) on %s, context %u.\n"
                 "/help lists the commands; Ctrl-C stops an answer, Ctrl-D leaves. Nothing is kept "
                 "on disk.",
                 chat->common.path, (double)info.parameters / 1e6, info.bits_per_weight,

@@ -41,7 +41,8 @@ static void print_device(size_t number, const struct lichen_device *device)
     if (device->uuid[0])
         printf("   uuid      %s\n", device->uuid);
     if (device->driver[0])
-        printf("   driver    %s, Vulkan %s\n", device->driver, device->api);
+        printf("   driver    %s%s%s\n", device->driver, device->api[0] ? ", Vulkan " : "",
+               device->api);
     for (uint32_t i = 0; i < device->heap_count; i++) {
         const struct lichen_heap *heap = &device->heaps[i];
         printf("   heap %-4u %s, %s free%s%s\n", (unsigned)i, size_text(heap->capacity, capacity),
@@ -53,7 +54,11 @@ static void print_device(size_t number, const struct lichen_device *device)
     if (device->limits[0])
         printf("   limits    %s\n", device->limits);
     if (device->reason[0])
-        printf("   %-9s %s\n", device->chosen ? "because" : "but", device->reason);
+        printf("   %-9s %s\n",
+               device->chosen   ? "because"
+               : device->usable ? "note"
+                                : "but",
+               device->reason);
 }
 
 static int devices_main(const struct command *command, int argc, char **argv)

@@ -6,12 +6,14 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-static volatile sig_atomic_t seen;
+static volatile sig_atomic_t seen, final;
 static _Atomic(struct lichen_session *) watched;
 
 static void handle(int signal)
 {
     seen = seen + 1;
+    if (signal == SIGTERM)
+        final = 1;
     if (seen > 2)
         signal_die(signal);
     struct lichen_session *session = atomic_load(&watched);
@@ -36,8 +38,15 @@ bool interrupt_seen(void)
     return seen != 0;
 }
 
+bool interrupt_final(void)
+{
+    return final != 0;
+}
+
 void interrupt_clear(void)
 {
+    if (final)
+        return;
     struct lichen_session *session = atomic_load(&watched);
     if (session)
         lichen_cancel_clear(session);

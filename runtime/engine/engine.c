@@ -38,9 +38,13 @@ static bool keep_string(struct lichen_engine *engine, const char *text, const ch
 
 static enum activation_format activation_format(const struct lichen_engine_options *options)
 {
-    if (options->exact || options->activations == LICHEN_ACTIVATIONS_FLOAT)
-        return ACTIVATIONS_FLOAT;
-    return options->activations == LICHEN_ACTIVATIONS_8 ? ACTIVATIONS_8 : ACTIVATIONS_16;
+    static const enum activation_format formats[] = {
+        [LICHEN_ACTIVATIONS_AUTO] = ACTIVATIONS_AUTO,
+        [LICHEN_ACTIVATIONS_16] = ACTIVATIONS_16,
+        [LICHEN_ACTIVATIONS_8] = ACTIVATIONS_8,
+        [LICHEN_ACTIVATIONS_FLOAT] = ACTIVATIONS_FLOAT,
+    };
+    return options->exact ? ACTIVATIONS_FLOAT : formats[options->activations];
 }
 
 struct lichen_engine *engine_new(const struct lichen_engine_options *options, struct fault *fault)
@@ -106,8 +110,13 @@ bool engine_header(struct lichen_engine *engine, const struct lichen_engine_opti
     if (!tokenizer_create(engine->gguf, &engine->tokenizer, fault) ||
         !template_load(engine, fault))
         return fault_context(fault, "%s", options->model);
-    if (options->vocabulary_only)
+    if (options->vocabulary_only) {
+        /* The shape for lichen info; what cannot run still has a vocabulary. */
+        if (gguf_tensor_count(engine->gguf))
+            model_build(engine->gguf, tokenizer_count(engine->tokenizer), &engine->plan,
+                        &engine->info, NULL);
         return true;
+    }
     if (!model_build(engine->gguf, tokenizer_count(engine->tokenizer), &engine->plan,
                      &engine->info, fault))
         return fault_context(fault, "%s", options->model);

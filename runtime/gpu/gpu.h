@@ -147,7 +147,7 @@ struct gpu_kernel; /* a pipeline, owned by the device, shared by equal requests 
 struct gpu_kernel_request {
     const uint32_t *code;        /* SPIR-V, stays valid while the device lives */
     size_t code_size;            /* bytes */
-    const char *name;            /* for messages and the cache key */
+    const char *name;            /* for messages, stays valid as well */
     uint32_t binding_count;      /* storage buffers, bindings 0..count-1 of set 0 */
     uint32_t push_size;          /* bytes of push constants */
     uint32_t spec[GPU_SPEC_MAX]; /* specialization constants with ids 0..spec_count-1 */

@@ -2,12 +2,11 @@
 #include "gpu_private.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- listing and choosing ---- */
+/* ---- listing ---- */
 
 bool gpu_list(struct gpu_info infos[GPU_DEVICE_MAX], uint32_t *count, char none[256],
               struct fault *fault)
@@ -35,69 +34,6 @@ bool gpu_list(struct gpu_info infos[GPU_DEVICE_MAX], uint32_t *count, char none[
     return ok;
 }
 
-/* Whether part occurs in text, letters of either case. */
-static bool contains(const char *text, const char *part)
-{
-    size_t size = strlen(part);
-    for (; strlen(text) >= size; text++) {
-        size_t i = 0;
-        while (i < size && tolower((unsigned char)text[i]) == tolower((unsigned char)part[i]))
-            i++;
-        if (i == size)
-            return true;
-    }
-    return false;
-}
-
-static const struct gpu_probe *find_index(const struct gpu_probe *probes, uint32_t count,
-                                          const char *wanted)
-{
-    char *end = NULL;
-    unsigned long index = strtoul(wanted, &end, 10);
-    if (!isdigit((unsigned char)*wanted) || *end)
-        return NULL;
-    for (uint32_t i = 0; i < count; i++)
-        if (probes[i].info.index == index)
-            return &probes[i];
-    return NULL;
-}
-
-static const struct gpu_probe *find_text(const struct gpu_probe *probes, uint32_t count,
-                                         const char *wanted)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (contains(probes[i].info.uuid, wanted) && strlen(wanted) == 36)
-            return &probes[i];
-    for (uint32_t i = 0; i < count; i++)
-        if (*wanted && contains(probes[i].info.name, wanted))
-            return &probes[i];
-    return NULL;
-}
-
-static const struct gpu_probe *choose(const struct gpu_probe *probes, uint32_t count,
-                                      const char *wanted, struct fault *fault)
-{
-    if (count == 0) {
-        fault_set(fault, FAULT_DEVICE, "the Vulkan drivers list no device");
-        return NULL;
-    }
-    const struct gpu_probe *found = probes;
-    if (wanted && strcmp(wanted, "auto") != 0) {
-        found = find_index(probes, count, wanted);
-        if (!found)
-            found = find_text(probes, count, wanted);
-        if (!found) {
-            fault_set(fault, FAULT_ARGUMENT, "no Vulkan device is '%s'; the best of %u is '%s'",
-                      wanted, count, probes[0].info.name);
-            return NULL;
-        }
-    }
-    if (found->info.usable)
-        return found;
-    fault_set(fault, FAULT_DEVICE, "%s is %s", found->info.name, found->info.reason);
-    return NULL;
-}
-
 /* ---- creation ---- */
 
 static void hide_features(struct gpu_info *info, const struct gpu_options *options)
@@ -108,20 +44,34 @@ static void hide_features(struct gpu_info *info, const struct gpu_options *optio
         info->subgroup_arithmetic = info->subgroup_size_control = false;
 }
 
+static bool choose_probe(struct gpu_device *device, const struct gpu_probe *probes, uint32_t count,
+                         const char *wanted, struct fault *fault)
+{
+    uint32_t chosen = 0;
+    struct gpu_info *infos = calloc((size_t)count + 1, sizeof *infos);
+    if (!infos)
+        return gpu_no_memory("the list of devices", fault);
+    for (uint32_t i = 0; i < count; i++)
+        infos[i] = probes[i].info;
+    bool ok = gpu_choose(infos, count, wanted, &chosen, fault);
+    if (ok) {
+        device->probe = probes[chosen];
+        device->probe.info = infos[chosen]; /* with its reason */
+    }
+    free(infos);
+    return ok;
+}
+
 static bool select_device(struct gpu_device *device, const struct gpu_options *options,
                           struct fault *fault)
 {
     struct gpu_probe *probes = NULL;
     uint32_t count = 0;
-    if (!gpu_probe_all(&device->instance, &probes, &count, fault))
-        return false;
-    const struct gpu_probe *chosen = choose(probes, count, options->device, fault);
-    if (chosen)
-        device->probe = *chosen;
+    bool ok = gpu_probe_all(&device->instance, &probes, &count, fault) &&
+              choose_probe(device, probes, count, options->device, fault);
     free(probes);
-    if (chosen)
-        hide_features(&device->probe.info, options);
-    return chosen != NULL;
+    hide_features(&device->probe.info, options);
+    return ok;
 }
 
 /* Of what the driver has, what lichen uses. */
@@ -235,8 +185,8 @@ void gpu_close(struct gpu_device *device)
     if (!device)
         return;
     if (device->handle) {
-        device->vk.vkDeviceWaitIdle(device->handle);
-        device->unsettled = false;
+        device->unsettled |= device->queue.pending != NULL;
+        gpu_settle(device);
         gpu_upload_free(device);
         assert(device->memory.buffer_count == 0); /* the caller destroys its buffers first */
         gpu_bindings_free(device);

@@ -11,6 +11,8 @@ static const VkMemoryPropertyFlags known =
     VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT | VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
     VK_MEMORY_PROPERTY_HOST_COHERENT_BIT | VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
 
+enum { NO_TYPE = VK_MAX_MEMORY_TYPES };
+
 /* ---- memory types ---- */
 
 /* How well a type suits; negative = not at all. */
@@ -37,12 +39,12 @@ static uint64_t heap_size(const VkPhysicalDeviceMemoryProperties *memory, uint32
     return memory->memoryHeaps[memory->memoryTypes[type].heapIndex].size;
 }
 
-static bool choose_type(struct gpu_device *device, uint32_t allowed, enum gpu_memory kind,
-                        struct fault *fault)
+/* Index of the best type; NO_TYPE on a device that only compiles, like RADV's null device. */
+static uint32_t choose_type(const struct gpu_device *device, uint32_t allowed, enum gpu_memory kind)
 {
     const VkPhysicalDeviceMemoryProperties *memory = &device->probe.memory;
     int best = -1;
-    uint32_t chosen = 0;
+    uint32_t chosen = NO_TYPE;
     for (uint32_t i = 0; i < memory->memoryTypeCount; i++) {
         if (!(allowed >> i & 1))
             continue;
@@ -54,9 +56,7 @@ static bool choose_type(struct gpu_device *device, uint32_t allowed, enum gpu_me
             chosen = i;
         }
     }
-    device->memory.type[kind] = chosen;
-    return best >= 0 || fault_set(fault, FAULT_DEVICE, "%s has no memory type for buffers",
-                                  device->probe.info.name);
+    return chosen;
 }
 
 bool gpu_memory_mapped(const struct gpu_device *device, enum gpu_memory memory)
@@ -64,13 +64,16 @@ bool gpu_memory_mapped(const struct gpu_device *device, enum gpu_memory memory)
     if (device->hide_mapped && memory == GPU_MEMORY_DEVICE)
         return false;
     uint32_t type = device->memory.type[memory];
+    if (type == NO_TYPE)
+        return false;
     VkMemoryPropertyFlags flags = device->probe.memory.memoryTypes[type].propertyFlags;
     return (flags & coherent) == coherent;
 }
 
 static uint32_t heap_of(const struct gpu_device *device, enum gpu_memory memory)
 {
-    return device->probe.memory.memoryTypes[device->memory.type[memory]].heapIndex;
+    uint32_t type = device->memory.type[memory];
+    return type == NO_TYPE ? 0 : device->probe.memory.memoryTypes[type].heapIndex;
 }
 
 /* ---- creation ---- */
@@ -99,13 +102,19 @@ bool gpu_memory_init(struct gpu_device *device, struct fault *fault)
     if (!create_handle(device, 4, &handle, &requirements, fault))
         return false;
     device->vk.vkDestroyBuffer(device->handle, handle, NULL);
-    return choose_type(device, requirements.memoryTypeBits, GPU_MEMORY_DEVICE, fault) &&
-           choose_type(device, requirements.memoryTypeBits, GPU_MEMORY_HOST, fault) &&
-           choose_type(device, requirements.memoryTypeBits, GPU_MEMORY_READBACK, fault);
+    for (uint32_t i = 0; i < GPU_MEMORY_KIND_COUNT; i++)
+        device->memory.type[i] = choose_type(device, requirements.memoryTypeBits, i);
+    return true;
 }
 
-static bool check_size(const struct gpu_device *device, uint64_t size, struct fault *fault)
+static bool check(const struct gpu_device *device, uint64_t size, enum gpu_memory memory,
+                  struct fault *fault)
 {
+    if (!gpu_alive(device, fault))
+        return false;
+    if (device->memory.type[memory] == NO_TYPE)
+        return fault_set(fault, FAULT_DEVICE, "%s has no memory for buffers",
+                         device->probe.info.name);
     uint64_t limit = device->probe.info.allocation_max;
     if (limit > GPU_BUFFER_MAX)
         limit = GPU_BUFFER_MAX;
@@ -206,7 +215,7 @@ bool gpu_buffer_create(struct gpu_device *device, uint64_t size, enum gpu_memory
                        const char *name, struct gpu_buffer **out, struct fault *fault)
 {
     *out = NULL;
-    if (!gpu_alive(device, fault) || !check_size(device, size, fault))
+    if (!check(device, size, memory, fault))
         return fault_context(fault, "%s", name ? name : "buffer");
     struct gpu_buffer *buffer = calloc(1, sizeof *buffer);
     if (!buffer)
@@ -250,7 +259,7 @@ bool gpu_buffer_estimate(struct gpu_device *device, uint64_t size, enum gpu_memo
 {
     VkBuffer handle;
     VkMemoryRequirements requirements;
-    if (!gpu_alive(device, fault) || !check_size(device, size, fault) ||
+    if (!check(device, size, memory, fault) ||
         !create_handle(device, size, &handle, &requirements, fault))
         return false;
     device->vk.vkDestroyBuffer(device->handle, handle, NULL);

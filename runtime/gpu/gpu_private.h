@@ -69,6 +69,11 @@ bool gpu_probe_all(const struct gpu_instance *instance, struct gpu_probe **probe
 /* Reads capacity and free bytes of the heaps again. */
 void gpu_probe_heaps(const struct gpu_instance *instance, struct gpu_probe *probe);
 
+/* ---- choosing (gpu_choose.c) ---- */
+
+/* Writes the reason of a usable device: what it is, then more. */
+void gpu_describe(struct gpu_info *info, const char *more);
+
 /* ---- parts of a device ---- */
 
 struct gpu_memory_state {                 /* gpu_memory.c */
@@ -113,7 +118,7 @@ struct gpu_queue { /* gpu_command.c, gpu_submit.c */
     VkQueue handle;
     VkCommandPool pool;
     struct gpu_commands *pending;  /* submitted and not waited for */
-    struct gpu_commands *internal; /* for fills, copies and downloads */
+    struct gpu_commands *internal; /* for fills, copies and downloads; made on first use */
     uint64_t submit_count;
     VkQueryPool timestamps; /* VK_NULL_HANDLE = none */
     uint8_t timestamp_recorded[GPU_TIMESTAMP_MAX / 8];

@@ -76,38 +76,49 @@ static bool read_extensions(const struct gpu_instance *instance, struct gpu_prob
     return ok;
 }
 
-void gpu_probe_heaps(const struct gpu_instance *instance, struct gpu_probe *probe)
+static void read_budget(const struct gpu_instance *instance, struct gpu_probe *probe)
 {
     VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT,
     };
     VkPhysicalDeviceMemoryProperties2 memory = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
-        .pNext = probe->has_budget ? &budget : NULL,
+        .pNext = &budget,
     };
     instance->vk.vkGetPhysicalDeviceMemoryProperties2(probe->handle, &memory);
-    probe->memory = memory.memoryProperties;
+    for (uint32_t i = 0; i < probe->info.heap_count; i++) {
+        uint64_t limit = budget.heapBudget[i];
+        uint64_t used = budget.heapUsage[i];
+        probe->info.heaps[i].free = limit > used ? limit - used : 0;
+    }
+}
+
+void gpu_probe_heaps(const struct gpu_instance *instance, struct gpu_probe *probe)
+{
     struct gpu_info *info = &probe->info;
+    instance->vk.vkGetPhysicalDeviceMemoryProperties(probe->handle, &probe->memory);
     info->heap_count = probe->memory.memoryHeapCount;
     for (uint32_t i = 0; i < info->heap_count; i++) {
-        struct gpu_heap *heap = &info->heaps[i];
-        heap->capacity = probe->memory.memoryHeaps[i].size;
-        heap->device_local = probe->memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT;
-        heap->free = heap->capacity;
-        if (probe->has_budget)
-            heap->free = budget.heapBudget[i] > budget.heapUsage[i]
-                             ? budget.heapBudget[i] - budget.heapUsage[i]
-                             : 0;
+        const VkMemoryHeap *heap = &probe->memory.memoryHeaps[i];
+        info->heaps[i] = (struct gpu_heap){
+            .capacity = heap->size,
+            .free = heap->size,
+            .device_local = heap->flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT,
+        };
     }
     for (uint32_t i = 0; i < probe->memory.memoryTypeCount; i++)
         if (probe->memory.memoryTypes[i].propertyFlags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT)
             info->heaps[probe->memory.memoryTypes[i].heapIndex].host_visible = true;
+    if (probe->has_budget && info->heap_count > 0) /* RADV's null device has none and crashes */
+        read_budget(instance, probe);
 }
 
 static void summarize_memory(struct gpu_probe *probe)
 {
     struct gpu_info *info = &probe->info;
     probe->local_size = 0;
+    if (info->heap_count == 0) /* RADV's null device: a choice of last resort */
+        info->type = GPU_OTHER;
     info->unified_memory = info->type != GPU_DISCRETE;
     for (uint32_t i = 0; i < info->heap_count; i++) {
         if (!info->heaps[i].device_local)
@@ -138,13 +149,6 @@ static bool choose_queue(const struct gpu_instance *instance, struct gpu_probe *
     return found;
 }
 
-static const char *type_name(enum gpu_type type)
-{
-    static const char *const names[] = {"discrete GPU", "integrated GPU", "virtual GPU",
-                                        "software renderer on the CPU", "unknown kind of device"};
-    return names[type];
-}
-
 static bool refuse(struct gpu_info *info, const char *why, uint32_t found, uint32_t needed)
 {
     snprintf(info->reason, sizeof info->reason, "not usable: %s %u, %u needed", why, found, needed);
@@ -160,11 +164,7 @@ static bool judge(struct gpu_probe *probe)
         return refuse(info, "workgroup size", info->invocations_max, INVOCATIONS_MIN);
     if (info->storage_binding_max < GPU_BINDING_MAX)
         return refuse(info, "storage buffers", info->storage_binding_max, GPU_BINDING_MAX);
-    snprintf(info->reason, sizeof info->reason, "%s, %.1f GiB, %s", type_name(info->type),
-             (double)probe->local_size / 1073741824.0,
-             info->packed_dot_accelerated ? "fast packed dot"
-             : info->packed_dot           ? "packed dot"
-                                          : "no packed dot");
+    gpu_describe(info, "");
     return true;
 }
 

@@ -36,8 +36,7 @@ bool gpu_queue_init(struct gpu_device *device, struct fault *fault)
 {
     struct gpu_queue *queue = &device->queue;
     device->vk.vkGetDeviceQueue(device->handle, device->probe.queue_family, 0, &queue->handle);
-    return create_pool(device, fault) && create_timestamps(device, fault) &&
-           gpu_commands_create(device, &queue->internal, fault);
+    return create_pool(device, fault) && create_timestamps(device, fault);
 }
 
 void gpu_queue_free(struct gpu_device *device)
@@ -130,9 +129,11 @@ uint64_t gpu_submit_count(const struct gpu_device *device)
 
 struct gpu_commands *gpu_internal_begin(struct gpu_device *device, struct fault *fault)
 {
-    struct gpu_commands *commands = device->queue.internal;
-    bool ok = gpu_commands_wait(device, commands, fault) && gpu_record_begin(commands, fault);
-    return ok ? commands : NULL;
+    struct gpu_queue *queue = &device->queue;
+    bool ok = (queue->internal || gpu_commands_create(device, &queue->internal, fault)) &&
+              gpu_commands_wait(device, queue->internal, fault) &&
+              gpu_record_begin(queue->internal, fault);
+    return ok ? queue->internal : NULL;
 }
 
 bool gpu_internal_finish(struct gpu_device *device, struct fault *fault)

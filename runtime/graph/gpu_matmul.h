@@ -36,13 +36,13 @@ struct gpu_matmul_call {
     struct gpu_range x;            /* float32 [tokens, cols]; always given */
     struct gpu_range x_quants;     /* packed-dot form of x, size 0 when not available */
     struct gpu_range x_scales;
-    struct gpu_range y;            /* float32 [tokens, y_stride] */
-    uint32_t y_stride;             /* floats from one token to the next, >= row_count */
-    uint32_t y_first;              /* float offset of row 0 inside a token's row */
-    struct gpu_range bias;         /* float32 [matrix rows], size 0 = none */
-    struct gpu_range residual;     /* float32 [tokens, row_count], size 0 = none; may equal y */
-    struct gpu_range run;          /* struct run_params (shaders/run.h), token counts */
-    bool outputs;                  /* token count = run.outputs instead of run.count */
+    struct gpu_range y;        /* float32 [tokens, y_stride] */
+    uint32_t y_stride;         /* floats from one token to the next, >= row_count */
+    uint32_t y_first;          /* float offset of row 0 inside a token's row */
+    struct gpu_range bias;     /* float32 [matrix rows], size 0 = none */
+    struct gpu_range residual; /* float32 [tokens, row_count], size 0 = none; may equal y */
+    struct gpu_range run;      /* struct run_params (shaders/run.h), token counts */
+    bool outputs;              /* token count = run.outputs instead of run.count */
 };
 
 struct gpu_matmul; /* prepared: kernels and bindings; recorded any number of times */

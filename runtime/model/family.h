@@ -31,9 +31,10 @@ enum position_form {
     POSITION_BAICHUAN /* 7B rotates; 13B (40 layers) has ALiBi instead, and no key says so */
 };
 
-enum embedding_scale {
-    EMBEDDING_PLAIN,
-    EMBEDDING_SQRT_DIM, /* Gemma: sqrt(dim), rounded to bfloat16 as the original computes it */
+enum scales {
+    SCALES_NONE,   /* a file with embedding_scale, residual_scale or logit_scale is refused */
+    SCALES_GEMMA,  /* embedding times sqrt(dim), rounded to bfloat16 as the original does */
+    SCALES_MINICPM /* embedding and branches times those keys, logits divided by logit_scale */
 };
 
 struct family {
@@ -49,7 +50,7 @@ struct family {
     bool rope_whole_head; /* rope.dimension_count must be head_dim */
     enum ffn_form ffn;
     enum activation activation;
-    enum embedding_scale embedding_scale;
+    enum scales scales;
     uint32_t layers_27b; /* a model of so many layers scales q k^T by 1 / sqrt(dim / heads), all
                             others by 1 / sqrt(head_dim): Gemma 27B, which no key tells */
     /* Sliding window: layer i is local when i % period != period - 1; 1 = every layer is, 0 = a
@@ -57,7 +58,6 @@ struct family {
     uint32_t window_period;
     uint32_t window_default; /* when the file names none */
     float rope_base_local;   /* of local layers, 0 = as the others */
-    bool residual_scale;     /* keys embedding_scale, residual_scale, logit_scale (MiniCPM) */
 };
 
 /* NULL when there is no builder for it. */

@@ -157,9 +157,6 @@ static void set_defaults(const struct family *family, struct hparams *hparams)
         .rope_beta_slow = 1,
         .rope_low_frequency = 1,
         .rope_high_frequency = 4,
-        .embedding_scale = 1,
-        .residual_scale = 1,
-        .logit_scale = 1,
     };
 }
 
@@ -192,8 +189,10 @@ static bool derive_heads(const struct source *source, struct hparams *hparams)
 static bool derive_rope(const struct source *source, struct hparams *hparams)
 {
     const struct family *family = source->family;
-    if (family->position == POSITION_LEARNED)
+    if (family->position == POSITION_LEARNED || hparams->alibi_max > 0) {
+        hparams->rope_dims = 0;
         return true;
+    }
     if (hparams->rope_dims == 0)
         hparams->rope_dims = hparams->head_dim;
     if (hparams->rope_dims % 2 != 0)
@@ -224,18 +223,54 @@ static bool derive_window(const struct source *source, struct hparams *hparams)
     return true;
 }
 
-static void derive_scales(const struct family *family, struct hparams *hparams)
+static void derive_attention(const struct family *family, struct hparams *hparams)
 {
     double dims = hparams->head_dim;
     if (hparams->layers == family->layers_27b)
         dims = (double)hparams->dim / hparams->heads;
     if (hparams->attention_scale <= 0)
         hparams->attention_scale = (float)(1 / sqrt(dims));
-    if (family->embedding_scale == EMBEDDING_SQRT_DIM)
-        hparams->embedding_scale =
-            bfloat_to_float(bfloat_from_float((float)sqrt((double)hparams->dim)));
     if (family->position == POSITION_BAICHUAN && hparams->layers == 40 && hparams->alibi_max <= 0)
         hparams->alibi_max = 8;
+}
+
+static float or_default(float value, double otherwise)
+{
+    return value > 0 ? value : (float)otherwise;
+}
+
+static bool derive_scales(const struct source *source, struct hparams *hparams)
+{
+    double dim = hparams->dim, layers = hparams->layers;
+    float *embedding = &hparams->embedding_scale, *residual = &hparams->residual_scale;
+    float *logits = &hparams->logit_scale;
+    if (source->family->scales == SCALES_MINICPM) {
+        *embedding = or_default(*embedding, 12);
+        *residual = or_default(*residual, 1.4 / sqrt(layers));
+        *logits = (float)(1 / (double)or_default(*logits, dim / 256));
+        return true;
+    }
+    if (*embedding > 0 || *residual > 0 || *logits > 0)
+        return fault_set(source->fault, FAULT_UNSUPPORTED,
+                         "%s with embedding_scale, residual_scale or logit_scale",
+                         source->family->architecture);
+    *embedding = *residual = *logits = 1;
+    if (source->family->scales == SCALES_GEMMA)
+        *embedding = bfloat_to_float(bfloat_from_float((float)sqrt(dim)));
+    return true;
+}
+
+static bool refuse_experts(const struct source *source)
+{
+    uint32_t count = 0;
+    char key[KEY_MAX];
+    key_of(source, "expert_count", key);
+    if (!gguf_u32(source->gguf, key, false, &count, source->fault))
+        return false;
+    if (count != 0)
+        return fault_set(source->fault, FAULT_UNSUPPORTED,
+                         "%s is %u: mixtures of experts are not supported", key, count);
+    return true;
 }
 
 bool hparams_read(const struct gguf *gguf, const struct family *family, struct hparams *hparams,
@@ -244,9 +279,10 @@ bool hparams_read(const struct gguf *gguf, const struct family *family, struct h
     struct source source = {gguf, family, fault};
     set_defaults(family, hparams);
     if (!read_ranges(&source, hparams) || !read_eps(&source, hparams) ||
-        !read_scaling_type(&source, hparams) || !derive_heads(&source, hparams) ||
-        !derive_rope(&source, hparams) || !derive_window(&source, hparams))
+        !read_scaling_type(&source, hparams) || !refuse_experts(&source) ||
+        !derive_heads(&source, hparams))
         return false;
-    derive_scales(family, hparams);
-    return true;
+    derive_attention(family, hparams);
+    return derive_rope(&source, hparams) && derive_window(&source, hparams) &&
+           derive_scales(&source, hparams);
 }

@@ -15,7 +15,7 @@ enum rope_scaling {
 struct hparams {
     uint32_t layers, dim, heads, kv_heads, head_dim, value_dim, ffn_dim;
     uint32_t context;   /* positions in training */
-    uint32_t rope_dims; /* rotated dims of a head */
+    uint32_t rope_dims; /* rotated dims of a head, 0 = none */
     uint32_t window, window_period;
     float norm_eps;
     float rope_base, rope_base_local;

@@ -47,11 +47,6 @@ static void emit_qk_norm(struct builder *builder, const struct qkv *qkv)
     emit_norm(builder, qkv->k, "attn_k_norm", builder->hparams->head_dim, true);
 }
 
-static bool layer_rotates(const struct builder *builder)
-{
-    return builder->family->position != POSITION_LEARNED && builder->hparams->alibi_max <= 0;
-}
-
 /* A branch's last matrix and its way back into x: added by the matrix step itself where nothing
  * stands between. */
 static uint32_t emit_branch_end(struct builder *builder, uint32_t x, uint32_t input,
@@ -76,7 +71,7 @@ static uint32_t emit_attention_branch(struct builder *builder, uint32_t x, uint3
     struct qkv qkv = emit_qkv(builder, a);
     if (family->qk_norm == QK_NORM_BEFORE_ROPE)
         emit_qk_norm(builder, &qkv);
-    if (layer_rotates(builder)) {
+    if (hparams->rope_dims != 0) {
         emit_rope(builder, qkv.q, hparams->heads, rope_table_of(builder));
         emit_rope(builder, qkv.k, hparams->kv_heads, rope_table_of(builder));
     }

@@ -5,7 +5,8 @@
  *   top-k -> typical -> top-p -> min-p -> XTC -> temperature -> draw
  * temperature 0 is exact argmax after bias and penalties, the lowest id on ties.
  * mirostat 2 replaces everything between DRY and the draw except temperature.
- * Same seed, same logits, same history: same token, on every machine. */
+ * Same seed, same logits, same history: same token, on every machine. Random numbers go by the seed
+ * and the number of the pick; a rewind does not take that back, so another answer comes. */
 #ifndef LICHEN_SAMPLER_H
 #define LICHEN_SAMPLER_H
 

@@ -24,16 +24,11 @@ def field(reader, key, default=None):
 
 
 class Model:
-    def __init__(self, path):
-        reader = gguf.GGUFReader(path)
-        self.arch = field(reader, "general.architecture")
-        self.reader = reader
-        self.w = {}
-        for tensor in reader.tensors:
-            values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
-            self.w[tensor.name] = values.astype(F)
-        key = lambda name, default=None: field(reader, f"{self.arch}.{name}", default)
-        self.key = key
+    """arch: general.architecture; key(name, default): metadata behind "ARCH."; weights: float64
+    arrays by GGUF tensor name."""
+
+    def __init__(self, arch, key, weights):
+        self.arch, self.key, self.w = arch, key, weights
         self.layers = key("block_count")
         self.dim = key("embedding_length")
         self.heads = key("attention.head_count")
@@ -45,13 +40,26 @@ class Model:
         self.rope_dims = key("rope.dimension_count", self.head_dim)
         self.describe()
 
+    @staticmethod
+    def open(path):
+        reader = gguf.GGUFReader(path)
+        arch = field(reader, "general.architecture")
+        weights = {}
+        for tensor in reader.tensors:
+            values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+            weights[tensor.name] = values.astype(F)
+        key = lambda name, default=None: field(reader, f"{arch}.{name}", default)
+        model = Model(arch, key, weights)
+        model.reader = reader
+        return model
+
     # ---- what distinguishes the families, in the words of their papers and reference code ----
 
     def describe(self):
         arch, key = self.arch, self.key
         gemma = arch in ("gemma2", "gemma3")
         self.adjacent = arch in ("llama", "chatglm", "glm4", "moss", "minicpm", "ernie4_5",
-                                 "internlm2")
+                                 "internlm2", "baichuan")
         self.layer_norm = arch in ("gpt2", "moss")
         self.parallel = arch == "moss"
         self.post_norms = gemma or arch == "glm4"
@@ -293,7 +301,7 @@ def greedy(model, prompts, count, rows=1):
 def main():
     if len(sys.argv) < 3:
         raise SystemExit(__doc__)
-    model = Model(sys.argv[1])
+    model = Model.open(sys.argv[1])
     logits = model.run([([int(i) for i in sys.argv[2:]], {})], 1)[0][-1]
     for i in np.argsort(-logits)[:10]:
         print(i, float(logits[i]))

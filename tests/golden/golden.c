@@ -91,14 +91,7 @@ static bool model_at(const struct golden *golden, const char *path)
 
 bool golden_model(const struct golden *golden, const char *name, char *path, size_t size)
 {
-    const char *models = getenv("LICHEN_MODELS"), *home = getenv("HOME");
-    snprintf(path, size, "%s/%s", models ? models : ".", name);
-    if (models && model_at(golden, path))
-        return true;
-    snprintf(path, size, "%s/.local/share/lichen/models/%s", home ? home : "", name);
-    if (home && model_at(golden, path))
-        return true;
-    snprintf(path, size, "/work/ext/models/%s", name);
+    test_model_path(name, path, size);
     return model_at(golden, path);
 }
 
@@ -218,12 +211,12 @@ static void prompt_run(struct exec *exec, const struct golden_prompt *prompt, ui
     }
 }
 
-void golden_compare(const struct golden *golden, struct exec *exec, uint32_t chunk,
-                    struct golden_stats *stats)
+void golden_compare(const struct golden *golden, struct exec *exec, uint32_t prompt_count,
+                    uint32_t chunk, struct golden_stats *stats)
 {
     memset(stats, 0, sizeof *stats);
     assert_int_equal(exec->plan->vocab, golden->vocab);
-    for (uint32_t i = 0; i < golden->prompt_count; i++) {
+    for (uint32_t i = 0; i < prompt_count && i < golden->prompt_count; i++) {
         const struct golden_prompt *prompt = &golden->prompts[i];
         float *logits = calloc((size_t)prompt->row_count * golden->vocab, sizeof *logits);
         assert_non_null(logits);
@@ -252,10 +245,10 @@ static bool prompt_greedy(struct exec *exec, const struct golden_prompt *prompt,
     return true;
 }
 
-uint32_t golden_greedy(const struct golden *golden, struct exec *exec)
+uint32_t golden_greedy(const struct golden *golden, struct exec *exec, uint32_t prompt_count)
 {
     uint32_t same = 0;
-    for (uint32_t i = 0; i < golden->prompt_count; i++)
+    for (uint32_t i = 0; i < prompt_count && i < golden->prompt_count; i++)
         same += prompt_greedy(exec, &golden->prompts[i], golden->greedy_count);
     return same;
 }

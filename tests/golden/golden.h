@@ -39,7 +39,7 @@ struct golden {
 void golden_open(struct golden *golden, const char *path);
 void golden_close(struct golden *golden);
 
-/* Path of a model file: in ${LICHEN_MODELS}, ~/.local/share/lichen/models, /work/ext/models. False
+/* Path of a model file in the models folder (test_model_path). False
  * when it is nowhere or has another size than the golden's. */
 bool golden_model(const struct golden *golden, const char *name, char *path, size_t size);
 
@@ -52,12 +52,12 @@ struct golden_stats {
 
 /* One row of logits [vocab] against a golden row. */
 double golden_kl(const struct golden *golden, const struct golden_row *row, const float *logits);
-/* Runs every prompt from position 0 in runs of at most `chunk` tokens and compares the last rows.
- */
-void golden_compare(const struct golden *golden, struct exec *exec, uint32_t chunk,
-                    struct golden_stats *stats);
-/* Runs every prompt and takes greedy_count best tokens; returns how many prompts gave the golden's
- * ids. */
-uint32_t golden_greedy(const struct golden *golden, struct exec *exec);
+/* Runs the first prompt_count prompts from position 0 in runs of at most `chunk` tokens and
+ * compares the last rows. */
+void golden_compare(const struct golden *golden, struct exec *exec, uint32_t prompt_count,
+                    uint32_t chunk, struct golden_stats *stats);
+/* Runs the first prompt_count prompts and takes greedy_count best tokens; returns how many prompts
+ * gave the golden's ids. */
+uint32_t golden_greedy(const struct golden *golden, struct exec *exec, uint32_t prompt_count);
 
 #endif

@@ -75,7 +75,7 @@ def pack_row(logits):
 def main():
     if len(sys.argv) != 3:
         raise SystemExit(__doc__)
-    model = forward.Model(sys.argv[1])
+    model = forward.Model.open(sys.argv[1])
     tokenizer = tokenizer_of(model.reader)
     prompts = [tokenizer.encode(text).ids for text in TEXTS]
     logits, ids = forward.greedy(model, prompts, GREEDY, ROWS)

@@ -5,6 +5,7 @@
  *                             CODE and is not passed on; VK_ERROR_DEVICE_LOST (-4) then sticks to
  *                             submissions and waits. What the call should have written is filled
  *                             with garbage. The layer sets VKFAULT_HIT=1 when it happens.
+ *   VKFAULT=...:once            the same, but never a second time while VKFAULT_HIT is set
  *   VKFAULT_POISON=1          every fresh host-visible allocation is filled with 0xFF
  *   VKFAULT_SLOW=FACTOR       timestamps run that many times as fast: a slow device
  *
@@ -93,6 +94,8 @@ static VkResult hit(enum call call, const char *name, int sticky, void *out, siz
         return VK_SUCCESS;
     if (strcmp(wanted, name) != 0 || count != at)
         return VK_SUCCESS;
+    if (strstr(order, ":once") && getenv("VKFAULT_HIT"))
+        return VK_SUCCESS; /* a rebuilt instance counts from one again */
     setenv("VKFAULT_HIT", "1", 1);
     lost |= code == VK_ERROR_DEVICE_LOST;
     if (out)

@@ -59,6 +59,45 @@ static void test_choose(void **state)
     assert_null(device);
 }
 
+/* The list of a machine with three GPUs, without a driver. */
+static void test_choose_among(void **state)
+{
+    (void)state;
+    struct gpu_info infos[] = {
+        {.index = 1, .name = "Big 4090", .type = GPU_DISCRETE, .usable = true, .heap_count = 1},
+        {.index = 2, .name = "small one", .type = GPU_INTEGRATED, .usable = true, .heap_count = 1},
+        {.index = 0, .name = "old", .type = GPU_DISCRETE, .reason = "not usable: Vulkan 1.1"},
+    };
+    static const struct {
+        const char *wanted;
+        uint32_t chosen;
+        enum fault_kind fault;
+    } cases[] = {
+        {NULL, 0, FAULT_NONE},    {"auto", 0, FAULT_NONE},   {"1", 0, FAULT_NONE},
+        {"2", 1, FAULT_NONE},     {"SMALL", 1, FAULT_NONE},  {"4090", 0, FAULT_NONE},
+        {"0", 0, FAULT_DEVICE},   {"old", 0, FAULT_DEVICE},  {"", 0, FAULT_ARGUMENT},
+        {"7", 0, FAULT_ARGUMENT}, {"1x", 0, FAULT_ARGUMENT}, {"-1", 0, FAULT_ARGUMENT},
+    };
+    strcpy(infos[0].uuid, "00000000-0000-0000-0000-000000000000");
+    strcpy(infos[1].uuid, "abcdef00-0000-0000-0000-000000000000");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fault fault = {0};
+        uint32_t chosen = 99;
+        bool ok = gpu_choose(infos, 3, cases[i].wanted, &chosen, &fault);
+        assert_int_equal(ok, cases[i].fault == FAULT_NONE);
+        assert_int_equal(fault.kind, cases[i].fault);
+        assert_int_equal(chosen, ok ? cases[i].chosen : 99);
+    }
+    struct fault fault = {0};
+    uint32_t chosen = 99;
+    assert_true(gpu_choose(infos, 3, "ABCDEF00-0000-0000-0000-000000000000", &chosen, &fault));
+    assert_int_equal(chosen, 1);
+    assert_non_null(strstr(infos[1].reason, "asked for"));
+    assert_non_null(strstr(infos[0].reason, "small one is used"));
+    assert_string_equal(infos[2].reason, "not usable: Vulkan 1.1");
+    assert_false(gpu_choose(infos, 0, NULL, &chosen, &fault));
+}
+
 /* ---- buffers ---- */
 
 static void check_buffer(struct gpu_device *device, uint64_t size, enum gpu_memory memory)
@@ -319,15 +358,122 @@ static void test_packed_dot(void **state)
     fixture_close(device);
 }
 
+static struct gpu_kernel_request subgroup_request(uint32_t size)
+{
+    return (struct gpu_kernel_request){
+        .code = shader_TEST_SUBGROUP.code,
+        .code_size = shader_TEST_SUBGROUP.size,
+        .name = shader_TEST_SUBGROUP.name,
+        .binding_count = 1,
+        .spec = {size},
+        .spec_count = 1,
+        .subgroup_size = size,
+    };
+}
+
+/* A kernel with the largest subgroup runs with it; one that is too large is refused. */
+static void test_subgroup_size(void **state)
+{
+    (void)state;
+    struct fault fault = {0};
+    struct gpu_kernel *kernel = NULL;
+    struct gpu_buffer *buffer = NULL;
+    struct gpu_binding *binding = NULL;
+    struct gpu_commands *commands = NULL;
+    uint32_t sizes[3] = {0};
+    struct gpu_device *device = fixture_open(&checked);
+    uint32_t largest = gpu_device_info(device)->subgroup_max;
+    if (!gpu_device_info(device)->subgroup_size_control) {
+        gpu_close(device);
+        SKIP("no subgroup size control");
+    }
+    struct gpu_kernel_request request = subgroup_request(largest * 2);
+    assert_false(gpu_kernel_get(device, &request, &kernel, &fault));
+    assert_non_null(strstr(fault.text, "TEST_SUBGROUP"));
+    request = subgroup_request(largest);
+    assert_ok(gpu_kernel_get(device, &request, &kernel, &fault), fault);
+    assert_ok(gpu_buffer_create(device, 12, GPU_MEMORY_DEVICE, "y", &buffer, &fault), fault);
+    const struct gpu_range range = {buffer, 0, 0};
+    assert_ok(gpu_bind(device, kernel, &range, 1, &binding, &fault), fault);
+    assert_ok(gpu_commands_create(device, &commands, &fault), fault);
+    assert_ok(gpu_record_begin(commands, &fault), fault);
+    gpu_record_dispatch(commands, kernel, binding, NULL, 3, 1, 1);
+    assert_ok(gpu_record_end(commands, &fault), fault);
+    assert_ok(gpu_submit(device, commands, &fault), fault);
+    assert_ok(gpu_download(device, buffer, 0, sizes, 12, &fault), fault);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(sizes[i], largest);
+    gpu_commands_destroy(device, commands);
+    gpu_buffer_destroy(device, buffer);
+    fixture_close(device);
+}
+
+static void test_hidden_features(void **state)
+{
+    (void)state;
+    struct fault fault = {0};
+    struct gpu_kernel *kernel = NULL;
+    struct gpu_options options = checked;
+    options.hide_packed_dot = true;
+    options.hide_subgroups = true;
+    options.exact_buffers = true;
+    struct gpu_device *device = fixture_open(&options);
+    const struct gpu_info *info = gpu_device_info(device);
+    assert_false(info->packed_dot || info->packed_dot_accelerated);
+    assert_false(info->subgroup_arithmetic || info->subgroup_size_control);
+    assert_true(gpu_exact_buffers(device));
+    struct gpu_kernel_request request = subgroup_request(info->subgroup_max);
+    assert_false(gpu_kernel_get(device, &request, &kernel, &fault));
+    assert_int_equal(fault.kind, FAULT_DEVICE);
+    fixture_close(device);
+}
+
+/* A buffer may be larger than what one binding may show. */
+static void test_binding_too_big(void **state)
+{
+    (void)state;
+    struct fault fault = {0};
+    struct gpu_kernel *kernel = NULL;
+    struct gpu_buffer *buffer = NULL;
+    struct gpu_binding *binding = NULL;
+    struct gpu_device *device = fixture_open(&checked);
+    uint64_t limit = gpu_device_info(device)->storage_range_max;
+    if (limit > 1 << 28) {
+        gpu_close(device);
+        SKIP("bindings of %llu MiB", (unsigned long long)limit >> 20);
+    }
+    struct gpu_kernel_request request = scale_request(&shader_TEST_SCALE, 1);
+    assert_ok(gpu_buffer_create(device, limit + 256, GPU_MEMORY_DEVICE, "b", &buffer, &fault),
+              fault);
+    assert_ok(gpu_kernel_get(device, &request, &kernel, &fault), fault);
+    const struct gpu_range whole[] = {{buffer, 0, 0}, {buffer, 0, 64}};
+    assert_false(gpu_bind(device, kernel, whole, 2, &binding, &fault));
+    assert_int_equal(fault.kind, FAULT_DEVICE);
+    const struct gpu_range parts[] = {{buffer, 0, limit}, {buffer, 256, 0}};
+    fault = (struct fault){0};
+    assert_ok(gpu_bind(device, kernel, parts, 2, &binding, &fault), fault);
+    gpu_buffer_destroy(device, buffer);
+    fixture_close(device);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list),        cmocka_unit_test(test_choose),
-        cmocka_unit_test(test_buffers),     cmocka_unit_test(test_buffer_too_big),
-        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_kernel_shared),
-        cmocka_unit_test(test_submit_many), cmocka_unit_test(test_submit_in_order),
-        cmocka_unit_test(test_timestamps),  cmocka_unit_test(test_bindings_grow),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_choose),
+        cmocka_unit_test(test_choose_among),
+        cmocka_unit_test(test_buffers),
+        cmocka_unit_test(test_buffer_too_big),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_kernel_shared),
+        cmocka_unit_test(test_submit_many),
+        cmocka_unit_test(test_submit_in_order),
+        cmocka_unit_test(test_timestamps),
+        cmocka_unit_test(test_bindings_grow),
         cmocka_unit_test(test_packed_dot),
+        cmocka_unit_test(test_subgroup_size),
+        cmocka_unit_test(test_hidden_features),
+        cmocka_unit_test(test_binding_too_big),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

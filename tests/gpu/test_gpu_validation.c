@@ -4,6 +4,8 @@
 #include "gpu_fixture.h"
 #include "gpu_private.h"
 
+#include <stdlib.h>
+
 static const struct gpu_options core = {.validate = true, .robust = true};
 static const struct gpu_options sync = {.validate = true, .validate_sync = true, .robust = true};
 static const struct gpu_options assisted = {
@@ -30,6 +32,19 @@ static void test_clean(void **state)
     run_clean(&sync);
     run_clean(&assisted);
     run_clean(&both);
+}
+
+/* A driver file that is not there makes the loader complain, which is not about lichen. */
+static void test_loader_ignored(void **state)
+{
+    (void)state;
+    char before[4096];
+    char with_missing[4200];
+    snprintf(before, sizeof before, "%s", getenv("VK_ICD_FILENAMES"));
+    snprintf(with_missing, sizeof with_missing, "%s:/nonexistent.json", before);
+    setenv("VK_ICD_FILENAMES", with_missing, 1);
+    run_clean(&core);
+    setenv("VK_ICD_FILENAMES", before, 1);
 }
 
 /* The count is over zero and the text holds the part; closes without asserting silence. */
@@ -110,11 +125,9 @@ static void test_assisted_reports(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clean),
-        cmocka_unit_test(test_core_reports),
-        cmocka_unit_test(test_leak_reported),
-        cmocka_unit_test(test_sync_reports),
-        cmocka_unit_test(test_assisted_reports),
+        cmocka_unit_test(test_clean),        cmocka_unit_test(test_loader_ignored),
+        cmocka_unit_test(test_core_reports), cmocka_unit_test(test_leak_reported),
+        cmocka_unit_test(test_sync_reports), cmocka_unit_test(test_assisted_reports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -240,8 +240,7 @@ static struct tokenizer *book_tokenizer(const char *name)
     if (!strstr(name, ".gguf"))
         return published_tokenizer(name);
     char path[512];
-    const char *folder = getenv("LICHEN_MODELS");
-    snprintf(path, sizeof path, "%s/%s", folder ? folder : LICHEN_SHARED "/../ext/models", name);
+    test_model_path(name, path, sizeof path);
     return published_tokenizer(path);
 }
 

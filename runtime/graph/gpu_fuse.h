@@ -1,0 +1,29 @@
+/* gpu_fuse.h: which steps of a plan share a kernel. A step that is absorbed runs at the place of
+ * the step that absorbs it, so nothing in between may touch what it reads or writes. The rules:
+ *
+ *   store     [norm q] [rope q] [norm k] [rope k] KV_STORE   one rope_store kernel
+ *   residual  MATMUL, ADD with factors 1                     the matmul adds
+ *   quants    a producer of a matmul's input writes the packed-dot form itself
+ *   select    one token, one output row: SELECT is another name for its input */
+#ifndef LICHEN_GPU_FUSE_H
+#define LICHEN_GPU_FUSE_H
+
+#include "gpu_exec.h"
+
+struct gpu_store { /* steps that a KV_STORE absorbs, or PLAN_NONE */
+    uint32_t q_norm, q_rope, k_norm, k_rope;
+};
+
+struct gpu_step_fusion {
+    uint32_t absorbed_by; /* step, or PLAN_NONE */
+    uint32_t matmul;      /* of an ADD: the MATMUL it absorbs, or PLAN_NONE */
+    struct gpu_store store; /* of a KV_STORE */
+    bool alias;             /* of a SELECT: its output is its input */
+    bool write_float, write_quants; /* forms in which the output is wanted */
+};
+
+/* fusions: [step_count], filled here. tokens and outputs are the bucket's. */
+void gpu_fuse(const struct exec_gpu *gpu, uint32_t tokens, uint32_t outputs,
+              struct gpu_step_fusion *fusions);
+
+#endif

@@ -1,0 +1,133 @@
+/* gpu_tiling.c: the choice of kernel and tile.
+ *
+ *   packed dots wanted and there, up to 8 tokens   matmul_gemv with packed dots
+ *   else a software device                         matmul_lane
+ *   else up to 8 tokens                            matmul_gemv
+ *   more, or no subgroup operations                matmul_gemm */
+#include "gpu_tiling.h"
+
+#include <assert.h>
+
+enum { GEMV_TOKENS_MAX = 8, LANE_TOKENS_MAX = 4 };
+
+struct variant {
+    enum dtype dtype;
+    enum shader_id shader[MATMUL_KIND_COUNT]; /* SHADER_COUNT: none */
+};
+
+#define BLOCKS(TYPE)                                                                               \
+    {                                                                                              \
+        DTYPE_##TYPE,                                                                              \
+        {                                                                                          \
+            SHADER_MATMUL_GEMV_##TYPE, SHADER_MATMUL_GEMV_A16_##TYPE,                              \
+                SHADER_MATMUL_GEMV_A8_##TYPE, SHADER_MATMUL_LANE_##TYPE, SHADER_MATMUL_GEMM_##TYPE \
+        }                                                                                          \
+    }
+#define PLAIN(TYPE)                                                                                \
+    {                                                                                              \
+        DTYPE_##TYPE,                                                                              \
+        {                                                                                          \
+            SHADER_MATMUL_GEMV_##TYPE, SHADER_COUNT, SHADER_COUNT, SHADER_MATMUL_LANE_##TYPE,      \
+                SHADER_MATMUL_GEMM_##TYPE                                                          \
+        }                                                                                          \
+    }
+
+static const struct variant variants[] = {
+    PLAIN(F32),   PLAIN(F16),     PLAIN(BF16),    BLOCKS(Q4_0), BLOCKS(Q4_1),
+    BLOCKS(Q5_0), BLOCKS(Q5_1),   BLOCKS(Q8_0),   BLOCKS(Q4_K), BLOCKS(Q5_K),
+    BLOCKS(Q6_K), BLOCKS(IQ4_NL), BLOCKS(IQ4_XS),
+};
+
+static const struct variant *variant_find(enum dtype dtype)
+{
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
+        if (variants[i].dtype == dtype)
+            return &variants[i];
+    return NULL;
+}
+
+enum matmul_kind gpu_matmul_choose(const struct gpu_info *info, enum dtype dtype,
+                                   uint32_t tokens_max, enum activation_format format)
+{
+    const struct variant *variant = variant_find(dtype);
+    assert(variant);
+    if (!info->subgroup_arithmetic)
+        return MATMUL_GEMM;
+    bool packed = format != ACTIVATIONS_FLOAT && info->packed_dot &&
+                  variant->shader[MATMUL_GEMV_16] != SHADER_COUNT;
+    if (packed && tokens_max <= GEMV_TOKENS_MAX)
+        return format == ACTIVATIONS_8 ? MATMUL_GEMV_8 : MATMUL_GEMV_16;
+    if (info->type == GPU_SOFTWARE)
+        return MATMUL_LANE;
+    return tokens_max <= GEMV_TOKENS_MAX ? MATMUL_GEMV : MATMUL_GEMM;
+}
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The widest subgroup, but not Intel's 32: two registers a value there. */
+static uint32_t preferred_subgroup(const struct gpu_info *info)
+{
+    const uint32_t intel = 0x8086;
+    if (!info->subgroup_size_control)
+        return info->subgroup_size;
+    if (info->vendor_id == intel && info->subgroup_min <= 16)
+        return min_u32(info->subgroup_max, 16);
+    return info->subgroup_max;
+}
+
+/* 2 rows a subgroup: 4 save few instructions more and halve the number of workgroups. */
+static void tile_gemv(const struct gpu_info *info, uint32_t tokens_max, struct gpu_tiling *tiling)
+{
+    uint32_t subgroup = preferred_subgroup(info);
+    uint32_t local = subgroup < 64 && info->invocations_max >= 64 ? 64 : subgroup;
+    uint32_t slots = local / subgroup;
+    tiling->rows = 2 * slots;
+    tiling->tokens = tokens_max;
+    tiling->spec[0] = local;
+    tiling->spec[1] = 2;
+    tiling->spec[2] = tokens_max;
+    tiling->slots = slots;
+    tiling->subgroup_size = info->subgroup_size_control ? subgroup : 0;
+}
+
+/* Measured on lavapipe (Mesa 25.0.7): the loop must stay in the first-level instruction cache, and
+ * a fetch of a plane is long there, so types with a third plane take fewer rows. */
+static void tile_lane(const struct gpu_info *info, enum dtype dtype, uint32_t tokens_max,
+                      struct gpu_tiling *tiling)
+{
+    uint32_t rows = planes_count(dtype) > 2 && tokens_max > 1 ? 3 : 4;
+    tiling->rows = info->subgroup_size * rows;
+    tiling->tokens = min_u32(tokens_max, LANE_TOKENS_MAX);
+    tiling->spec[0] = info->subgroup_size;
+    tiling->spec[1] = rows;
+    tiling->spec[2] = tiling->tokens;
+    tiling->subgroup_size = info->subgroup_size_control ? info->subgroup_size : 0;
+}
+
+/* 64 rows; as many tokens as are there, so that 9 do not cost as 64. 4 x 4 results a thread. */
+static void tile_gemm(const struct gpu_info *info, uint32_t tokens_max, struct gpu_tiling *tiling)
+{
+    uint32_t limit = info->invocations_max >= 256 ? 64 : 32;
+    tiling->rows = 64;
+    tiling->tokens = min_u32(tokens_max <= 16 ? 16 : tokens_max <= 32 ? 32 : 64, limit);
+    tiling->spec[0] = tiling->rows / 4 * (tiling->tokens / 4);
+    tiling->spec[1] = tiling->rows;
+    tiling->spec[2] = tiling->tokens;
+}
+
+struct gpu_tiling gpu_matmul_tile(const struct gpu_info *info, enum dtype dtype,
+                                  uint32_t tokens_max, enum matmul_kind kind)
+{
+    struct gpu_tiling tiling = {.kind = kind, .shader = variant_find(dtype)->shader[kind]};
+    assert(tiling.shader != SHADER_COUNT);
+    if (kind == MATMUL_GEMM)
+        tile_gemm(info, tokens_max, &tiling);
+    else if (kind == MATMUL_LANE)
+        tile_lane(info, dtype, tokens_max, &tiling);
+    else
+        tile_gemv(info, tokens_max, &tiling);
+    return tiling;
+}

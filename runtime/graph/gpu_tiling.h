@@ -1,0 +1,35 @@
+/* gpu_tiling.h: which matmul kernel runs and how it cuts the work; a function of the device's facts
+ * alone, so that a test can ask for the choice of a device that is not there and run it. */
+#ifndef LICHEN_GPU_TILING_H
+#define LICHEN_GPU_TILING_H
+
+#include "gpu_matmul.h"
+#include "shader_table.h"
+
+enum matmul_kind {
+    MATMUL_GEMV,    /* float32, a subgroup owns rows */
+    MATMUL_GEMV_16, /* packed dots, x as A16 */
+    MATMUL_GEMV_8,  /* packed dots, x as A8 */
+    MATMUL_LANE,    /* float32, a lane owns rows: software devices */
+    MATMUL_GEMM,    /* float32 tiles in shared memory: many tokens, or no subgroup operations */
+    MATMUL_KIND_COUNT
+};
+
+struct gpu_tiling {
+    enum matmul_kind kind;
+    enum shader_id shader;
+    uint32_t rows, tokens;   /* of a workgroup */
+    uint32_t spec[3], slots; /* specialization constants 0, 1, 2 and 4 */
+    uint32_t subgroup_size;  /* required, 0 = any */
+};
+
+enum matmul_kind gpu_matmul_choose(const struct gpu_info *info, enum dtype dtype,
+                                   uint32_t tokens_max, enum activation_format format);
+struct gpu_tiling gpu_matmul_tile(const struct gpu_info *info, enum dtype dtype,
+                                  uint32_t tokens_max, enum matmul_kind kind);
+/* gpu_matmul_prepare with a tiling of the caller's choice. */
+bool gpu_matmul_prepare_tiling(struct gpu_device *device, const struct gpu_matmul_call *call,
+                               const struct gpu_tiling *tiling, struct gpu_matmul **out,
+                               struct fault *fault);
+
+#endif

@@ -1,0 +1,265 @@
+/* gpu_weights_load.c: fills the weights of a device. Pieces of a few MiB of rows are read and laid
+ * out into planes by all threads at once, straight into the device's buffer where it is mapped,
+ * else into a piece of host memory that is then uploaded. */
+#include "gpu_weights.h"
+#include "parallel.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { PIECE_SIZE = 4 << 20 };
+
+struct piece { /* rows of one shard */
+    uint32_t weight, shard;
+    uint32_t row_first, row_count; /* inside the shard */
+};
+
+struct worker {
+    struct piece piece;
+    uint8_t *raw;               /* rows as in the file */
+    uint8_t *planes[PLANE_MAX]; /* laid out, where the buffer is not mapped */
+    struct fault fault;
+};
+
+struct loader {
+    struct gpu_device *device;
+    struct gpu_weights *weights;
+    const struct gguf *gguf;
+    struct parallel *parallel;
+    progress_fn progress;
+    void *context;
+    struct worker *workers; /* [worker_count] */
+    uint32_t worker_count;
+    uint64_t done, total; /* bytes of the file */
+};
+
+static const struct gguf_tensor *weight_tensor(const struct loader *loader, uint32_t weight)
+{
+    return loader->weights->plan->weights[weight].tensor;
+}
+
+static uint32_t piece_rows(const struct loader *loader, uint32_t weight)
+{
+    const struct gguf_tensor *tensor = weight_tensor(loader, weight);
+    uint64_t group = planes_row_group(tensor->dtype);
+    uint64_t rows = PIECE_SIZE / tensor->row_size / group * group;
+    return (uint32_t)(rows ? rows : group);
+}
+
+/* ---- one piece ---- */
+
+/* Where plane p of the piece begins inside the shard's plane. */
+static uint64_t piece_offset(const struct gpu_matrix *matrix, const struct piece *piece,
+                             uint32_t p)
+{
+    return piece->row_first ? planes_size(matrix->dtype, matrix->cols, piece->row_first, p) : 0;
+}
+
+static void *plane_target(const struct loader *loader, struct worker *worker, uint32_t p)
+{
+    const struct piece *piece = &worker->piece;
+    const struct gpu_matrix *matrix = &loader->weights->matrices[piece->weight];
+    const struct gpu_range *range = &matrix->shards[piece->shard].plane[p];
+    uint8_t *mapped = gpu_buffer_map(range->buffer);
+    if (!mapped)
+        return worker->planes[p];
+    return mapped + range->offset + piece_offset(matrix, piece, p);
+}
+
+static void piece_pack(void *context, uint32_t item, uint32_t thread)
+{
+    struct loader *loader = context;
+    struct worker *worker = &loader->workers[item];
+    const struct piece *piece = &worker->piece;
+    const struct gpu_matrix *matrix = &loader->weights->matrices[piece->weight];
+    const struct gguf_tensor *tensor = weight_tensor(loader, piece->weight);
+    uint64_t row = (uint64_t)matrix->shards[piece->shard].row_first + piece->row_first;
+    void *target[PLANE_MAX] = {NULL};
+    (void)thread;
+    if (!gguf_read(loader->gguf, tensor, row * tensor->row_size, worker->raw,
+                   piece->row_count * tensor->row_size, &worker->fault))
+        return;
+    for (uint32_t p = 0; p < planes_count(matrix->dtype); p++)
+        target[p] = plane_target(loader, worker, p);
+    planes_pack(matrix->dtype, worker->raw, matrix->cols, piece->row_count, target);
+}
+
+static bool piece_upload(struct loader *loader, struct worker *worker, struct fault *fault)
+{
+    const struct piece *piece = &worker->piece;
+    const struct gpu_matrix *matrix = &loader->weights->matrices[piece->weight];
+    if (worker->fault.kind != FAULT_NONE)
+        return fault_set(fault, worker->fault.kind, "%s", worker->fault.text);
+    for (uint32_t p = 0; p < planes_count(matrix->dtype); p++) {
+        const struct gpu_range *range = &matrix->shards[piece->shard].plane[p];
+        if (gpu_buffer_map(range->buffer))
+            continue;
+        uint64_t size = planes_size(matrix->dtype, matrix->cols, piece->row_count, p);
+        if (!gpu_upload(loader->device, range->buffer,
+                        range->offset + piece_offset(matrix, piece, p), worker->planes[p], size,
+                        fault))
+            return false;
+    }
+    return true;
+}
+
+/* Packs and uploads the pieces of the first count workers. */
+static bool pieces_run(struct loader *loader, uint32_t count, struct fault *fault)
+{
+    parallel_for(loader->parallel, count, piece_pack, loader);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct piece *piece = &loader->workers[i].piece;
+        if (!piece_upload(loader, &loader->workers[i], fault))
+            return false;
+        loader->done += piece->row_count * weight_tensor(loader, piece->weight)->row_size;
+    }
+    if (loader->progress && !loader->progress(loader->context, loader->done, loader->total))
+        return fault_set(fault, FAULT_CANCELLED, "loading was cancelled");
+    return true;
+}
+
+/* ---- all pieces ---- */
+
+static bool shard_load(struct loader *loader, uint32_t weight, uint32_t shard, uint32_t *waiting,
+                       struct fault *fault)
+{
+    uint32_t rows = loader->weights->matrices[weight].shards[shard].row_count;
+    uint32_t most = piece_rows(loader, weight);
+    for (uint32_t first = 0; first < rows; first += most) {
+        uint32_t count = rows - first < most ? rows - first : most;
+        loader->workers[(*waiting)++].piece = (struct piece){weight, shard, first, count};
+        if (*waiting < loader->worker_count)
+            continue;
+        *waiting = 0;
+        if (!pieces_run(loader, loader->worker_count, fault))
+            return false;
+    }
+    return true;
+}
+
+static bool matrices_load(struct loader *loader, struct fault *fault)
+{
+    uint32_t waiting = 0;
+    for (uint32_t i = 0; i < loader->weights->plan->weight_count; i++)
+        for (uint32_t s = 0; s < loader->weights->matrices[i].shard_count; s++)
+            if (!shard_load(loader, i, s, &waiting, fault))
+                return false;
+    return waiting == 0 || pieces_run(loader, waiting, fault);
+}
+
+static bool vector_load(struct loader *loader, uint32_t weight, struct fault *fault)
+{
+    const struct gguf_tensor *tensor = weight_tensor(loader, weight);
+    const struct dtype_info *info = dtype_find(tensor->dtype);
+    const struct gpu_range *range = &loader->weights->vectors[weight];
+    uint8_t *raw = malloc(tensor->row_size);
+    float *values = malloc(range->size);
+    bool loaded = (raw && values)
+                      ? gguf_read(loader->gguf, tensor, 0, raw, tensor->row_size, fault)
+                      : fault_set(fault, FAULT_MEMORY, "no memory for tensor %s", tensor->name);
+    if (loaded) {
+        info->decode(raw, values, tensor->dims[0] / info->block_weights);
+        loaded = gpu_upload(loader->device, range->buffer, range->offset, values, range->size,
+                            fault);
+        loader->done += tensor->row_size;
+    }
+    free(raw);
+    free(values);
+    return loaded;
+}
+
+static bool vectors_load(struct loader *loader, struct fault *fault)
+{
+    for (uint32_t i = 0; i < loader->weights->plan->weight_count; i++)
+        if (loader->weights->vectors[i].size && !vector_load(loader, i, fault))
+            return false;
+    return true;
+}
+
+/* ---- memory of the loader ---- */
+
+static bool workers_create(struct loader *loader, struct fault *fault)
+{
+    const struct plan *plan = loader->weights->plan;
+    uint64_t raw = 1, planes[PLANE_MAX] = {1, 1, 1};
+    for (uint32_t i = 0; i < plan->weight_count; i++) {
+        const struct gpu_matrix *matrix = &loader->weights->matrices[i];
+        if (!matrix->rows)
+            continue;
+        uint64_t rows = piece_rows(loader, i), size = rows * weight_tensor(loader, i)->row_size;
+        raw = size > raw ? size : raw;
+        for (uint32_t p = 0; p < planes_count(matrix->dtype); p++) {
+            size = planes_size(matrix->dtype, matrix->cols, rows, p);
+            planes[p] = size > planes[p] ? size : planes[p];
+        }
+        loader->total += weight_tensor(loader, i)->size;
+    }
+    loader->workers = calloc(loader->worker_count, sizeof *loader->workers);
+    bool created = loader->workers != NULL;
+    for (uint32_t i = 0; created && i < loader->worker_count; i++) {
+        created = (loader->workers[i].raw = malloc(raw)) != NULL;
+        for (uint32_t p = 0; created && p < PLANE_MAX; p++)
+            created = (loader->workers[i].planes[p] = malloc(planes[p])) != NULL;
+    }
+    return created || fault_set(fault, FAULT_MEMORY, "no memory to load the weights");
+}
+
+static void workers_destroy(struct loader *loader)
+{
+    for (uint32_t i = 0; loader->workers && i < loader->worker_count; i++) {
+        free(loader->workers[i].raw);
+        for (uint32_t p = 0; p < PLANE_MAX; p++)
+            free(loader->workers[i].planes[p]);
+    }
+    free(loader->workers);
+}
+
+/* Ranges become valid with the pool's buffers. */
+static void ranges_resolve(struct gpu_weights *weights)
+{
+    for (uint32_t i = 0; i < weights->plan->weight_count; i++) {
+        uint32_t item = weights->first_item[i];
+        struct gpu_matrix *matrix = &weights->matrices[i];
+        for (uint32_t s = 0; s < matrix->shard_count; s++)
+            for (uint32_t p = 0; p < planes_count(matrix->dtype); p++)
+                matrix->shards[s].plane[p] = gpu_pool_range(&weights->pool, item++);
+        if (weights->vectors[i].size)
+            weights->vectors[i] = gpu_pool_range(&weights->pool, item);
+    }
+}
+
+static bool weights_fill(struct loader *loader, struct fault *fault)
+{
+    if (!gpu_pool_allocate(&loader->weights->pool, loader->device, fault))
+        return false;
+    ranges_resolve(loader->weights);
+    return workers_create(loader, fault) && matrices_load(loader, fault) &&
+           vectors_load(loader, fault) && gpu_upload_finish(loader->device, fault);
+}
+
+bool gpu_weights_load(struct gpu_device *device, const struct plan *plan, const struct gguf *gguf,
+                      struct parallel *parallel, progress_fn progress, void *context,
+                      struct gpu_weights **out, struct fault *fault)
+{
+    struct gpu_weights *weights;
+    *out = NULL;
+    if (!gpu_weights_place(device, plan, &weights, fault)) {
+        gpu_weights_free(device, weights);
+        return false;
+    }
+    struct loader loader = {
+        .device = device,
+        .weights = weights,
+        .gguf = gguf,
+        .parallel = parallel,
+        .progress = progress,
+        .context = context,
+        .worker_count = parallel_thread_count(parallel),
+    };
+    bool loaded = weights_fill(&loader, fault);
+    workers_destroy(&loader);
+    if (!loaded)
+        gpu_weights_free(device, weights);
+    else
+        *out = weights;
+    return loaded;
+}

@@ -1,0 +1,43 @@
+/* tiny.h: random models of every family, a few dozen kilobytes each, written with gguf_write.h. The
+ * same seed gives the same bytes on every machine, so their float64 logits (make_tiny.py) are
+ * stored in
+ * ../golden/tiny.golden. */
+#ifndef LICHEN_TEST_TINY_H
+#define LICHEN_TEST_TINY_H
+
+#include "testing.h"
+
+#include "gguf_write.h"
+
+enum tiny_flag {
+    TINY_UNTIED = 1,      /* output.weight */
+    TINY_QKV_BIAS = 2,    /* bias on q, k, v */
+    TINY_OUTPUT_BIAS = 4, /* bias on attn_output and, when untied, on the head */
+    TINY_FFN_BIAS = 8,
+    TINY_QKV_FUSED = 16,  /* attn_qkv */
+    TINY_GATE_FUSED = 32, /* gate | up in ffn_up */
+    TINY_PLAIN_FFN = 64,  /* no gate */
+    TINY_QK_NORM = 128,
+    TINY_POST_NORMS = 256,
+    TINY_PARALLEL = 512,    /* no ffn_norm */
+    TINY_LAYER_NORM = 1024, /* norms have biases */
+    TINY_POSITIONS = 2048,  /* position_embd */
+    TINY_ROPE_FREQS = 4096, /* rope_freqs.weight */
+    TINY_F16 = 8192,        /* matrices in F16 instead of F32 */
+};
+
+struct tiny {
+    const char *name, *architecture;
+    uint32_t layers, dim, heads, kv_heads, head_dim, ffn, flags;
+    const char *keys; /* further metadata: "key=3 key=2.5 key=text", numbers with a point are f32 */
+};
+
+enum { TINY_VOCAB = 96, TINY_CONTEXT = 64 };
+
+extern const struct tiny tiny_models[];
+extern const size_t tiny_count;
+
+/* override (may be NULL): "key=value" behind "ARCH.", replaces or adds to the metadata. */
+void tiny_write(const struct tiny *tiny, const char *override, const char *path);
+
+#endif
