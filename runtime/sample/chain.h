@@ -28,15 +28,15 @@ struct sampler {
     size_t count;                 /* of candidates */
     double *weights;              /* [vocab], exp(logit - largest) of each candidate */
     double weight_sum;
-    double *keys;                 /* [vocab] scratch: what is best is smallest */
-    uint32_t *order;              /* [vocab] scratch */
-    uint32_t *seen;               /* [vocab] scratch, zero between uses: by token id */
-    uint32_t *runs;               /* [history.capacity] scratch of DRY */
+    double *keys;    /* [vocab] scratch: what is best is smallest */
+    uint32_t *order; /* [vocab] scratch */
+    uint32_t *seen;  /* [vocab] scratch, zero between uses: by token id */
+    uint32_t *runs;  /* [history.capacity] scratch of DRY */
 };
 
 /* load.c: what the caller gave, checked; forbidden tokens are left out. */
-bool candidates_load(struct sampler *sampler, const int32_t *ids, const float *logits,
-                     size_t count, struct fault *fault);
+bool candidates_load(struct sampler *sampler, const int32_t *ids, const float *logits, size_t count,
+                     struct fault *fault);
 int32_t candidates_largest(const struct sampler *sampler); /* the lowest id on ties */
 /* Before: the larger logit, then the lower id. */
 bool candidate_before(const struct candidate *a, const struct candidate *b);

@@ -1,9 +1,9 @@
 /* draw.c: random numbers, softmax weights and the draw.
  *
- * Random numbers are those of a counter, not of a state: u = mix(mix(seed) + c * golden), with c the
- * number of the pick and the use, and mix the finalizer of splitmix64 (Steele, Lea, Flood 2014). So a
- * pick takes the same numbers whichever filters are on, and making an answer again, which goes on
- * counting, gives another one. */
+ * Random numbers are those of a counter, not of a state: u = mix(mix(seed) + c * golden), with c
+ * the number of the pick and the use, and mix the finalizer of splitmix64 (Steele, Lea, Flood
+ * 2014). So a pick takes the same numbers whichever filters are on, and making an answer again,
+ * which goes on counting, gives another one. */
 #include "chain.h"
 
 #include <math.h>
@@ -18,8 +18,8 @@ static uint64_t mix(uint64_t x)
 double random_uniform(const struct sampler *sampler, enum random_use use)
 {
     uint64_t counter = sampler->picks * RANDOM_USES + (uint64_t)use + 1;
-    uint64_t bits = mix(mix(sampler->options.seed + 0x9E3779B97F4A7C15u) +
-                        counter * 0x9E3779B97F4A7C15u);
+    uint64_t bits =
+        mix(mix(sampler->options.seed + 0x9E3779B97F4A7C15u) + counter * 0x9E3779B97F4A7C15u);
     return (double)(bits >> 11) / 9007199254740992.0;
 }
 

@@ -1,12 +1,10 @@
 /* filter.c: which candidates may be drawn.
  *   top-k     the k largest logits
- *   typical   those whose surprise -ln p is nearest to the entropy, until their sum passes typical_p
- *             (Meister et al. 2022, arXiv:2202.00666)
- *   top-p     the most probable, until their sum passes top_p; the one that passes it stays
- *             (Holtzman et al. 2019, arXiv:1904.09751)
- *   min-p     p >= min_p * largest p (Nguyen et al. 2024, arXiv:2407.01082)
- *   XTC       by chance: of those with p >= threshold only the least probable stays
- *             (github.com/oobabooga/text-generation-webui/pull/6335)
+ *   typical   those whose surprise -ln p is nearest to the entropy, until their sum passes
+ * typical_p (Meister et al. 2022, arXiv:2202.00666) top-p     the most probable, until their sum
+ * passes top_p; the one that passes it stays (Holtzman et al. 2019, arXiv:1904.09751) min-p     p
+ * >= min_p * largest p (Nguyen et al. 2024, arXiv:2407.01082) XTC       by chance: of those with p
+ * >= threshold only the least probable stays (github.com/oobabooga/text-generation-webui/pull/6335)
  *   mirostat  -log2 p <= mu (Basu et al. 2020, arXiv:2007.14966, algorithm 2)
  * Ties go to the larger logit, then to the lower id. Shares are compared in the options' precision:
  * 0.5 + 0.3 passes a top_p of 0.8f. */
@@ -38,8 +36,7 @@ static bool before(const struct sampler *sampler, uint32_t a, uint32_t b)
 }
 
 /* Restores the heap of order[0 .. count) below `at`; `best` tells which belongs on top. */
-static void sift(const struct sampler *sampler, uint32_t *order, size_t count, size_t at,
-                 bool best)
+static void sift(const struct sampler *sampler, uint32_t *order, size_t count, size_t at, bool best)
 {
     for (;;) {
         size_t top = at;
@@ -81,8 +78,8 @@ void filter_top_k(struct sampler *sampler)
     keep(sampler, k);
 }
 
-/* Takes the candidates of the smallest keys until their weights pass `share` of the sum: heapify and
- * as many pops, O(n + m log n). What was taken is moved behind the heap. */
+/* Takes the candidates of the smallest keys until their weights pass `share` of the sum: heapify
+ * and as many pops, O(n + m log n). What was taken is moved behind the heap. */
 static void keep_share(struct sampler *sampler, float share)
 {
     size_t left = sampler->count, taken = 0;

@@ -27,8 +27,8 @@ static bool add(struct sampler *sampler, int32_t id, float logit, struct fault *
     return true;
 }
 
-bool candidates_load(struct sampler *sampler, const int32_t *ids, const float *logits,
-                     size_t count, struct fault *fault)
+bool candidates_load(struct sampler *sampler, const int32_t *ids, const float *logits, size_t count,
+                     struct fault *fault)
 {
     bool sorted = true;
     sampler->count = 0;

@@ -48,8 +48,7 @@ static bool check_last(const char *name, int32_t last, struct fault *fault)
     return last >= -1 || fault_set(fault, FAULT_ARGUMENT, "%s: %d is less than -1", name, last);
 }
 
-static bool check_lists(const struct sampler_options *options, uint32_t vocab,
-                        struct fault *fault)
+static bool check_lists(const struct sampler_options *options, uint32_t vocab, struct fault *fault)
 {
     for (size_t i = 0; i < options->dry_breaker_count; i++)
         if (options->dry_breakers[i] < 0 || (uint32_t)options->dry_breakers[i] >= vocab)

@@ -49,7 +49,7 @@ static struct node *parse_binary(struct parser *parser, const enum lexeme_kind *
         struct node *link = parser_node(parser, NODE_BINARY);
         if (!link)
             return NULL;
-        link->operator = (uint8_t)parser->token.kind;
+        link->operator=(uint8_t) parser->token.kind;
         if (!parser_advance(parser) || !(link->part[0] = operand(parser)) ||
             !node_chain(parser, &left, link))
             return NULL;
@@ -131,17 +131,17 @@ static struct node *parse_sum(struct parser *parser)
 /* The operator of a comparison, LEXEME_END when there is none. */
 static bool take_comparison(struct parser *parser, enum lexeme_kind *operator)
 {
-    *operator = LEXEME_END;
+    *operator= LEXEME_END;
     if (parser->token.kind >= LEXEME_EQUAL && parser->token.kind <= LEXEME_GREATER_EQUAL)
-        *operator = parser->token.kind;
+        *operator= parser->token.kind;
     else if (parser_is_name(parser, "in"))
-        *operator = LEXEME_IN;
+        *operator= LEXEME_IN;
     else if (parser_is_name(parser, "not") && parser->ahead.kind == LEXEME_NAME &&
              value_is_text(&parser->ahead.value, "in"))
-        *operator = LEXEME_NOT_IN;
-    if (*operator == LEXEME_NOT_IN && !parser_advance(parser))
+        *operator= LEXEME_NOT_IN;
+    if (*operator== LEXEME_NOT_IN && !parser_advance(parser))
         return false;
-    return *operator == LEXEME_END || parser_advance(parser);
+    return *operator== LEXEME_END || parser_advance(parser);
 }
 
 static struct node *parse_comparison(struct parser *parser)
@@ -155,9 +155,9 @@ static struct node *parse_comparison(struct parser *parser)
         struct node *operand = parser_node(parser, NODE_OPERAND);
         if (!operand || !take_comparison(parser, &operator))
             return NULL;
-        if (operator == LEXEME_END)
+        if (operator== LEXEME_END)
             break;
-        operand->operator = (uint8_t)operator;
+        operand->operator=(uint8_t) operator;
         if (!(operand->part[0] = parse_sum(parser)))
             return NULL;
         node_append(&operands, operand);

@@ -81,7 +81,7 @@ static bool eval_concat(struct run *run, const struct node *node, struct value *
     return true;
 }
 
-static bool compare(struct run *run, enum lexeme_kind operator, const struct value *left,
+static bool compare(struct run *run, enum lexeme_kind operator, const struct value * left,
                     const struct value *right, bool *out)
 {
     int order = 0;
@@ -90,22 +90,23 @@ static bool compare(struct run *run, enum lexeme_kind operator, const struct val
     case LEXEME_EQUAL:
     case LEXEME_NOT_EQUAL:
         done = value_equal(run, left, right, out);
-        *out = *out == (operator == LEXEME_EQUAL);
+        *out = *out == (operator== LEXEME_EQUAL);
         return done;
     case LEXEME_IN:
     case LEXEME_NOT_IN:
         done = value_contains(run, right, left, out);
-        *out = *out == (operator == LEXEME_IN);
+        *out = *out == (operator== LEXEME_IN);
         return done;
     default:
         break;
     }
     if (!value_compare(run, left, right, &order))
         return false;
-    *out = operator == LEXEME_LESS         ? order == -1
-           : operator == LEXEME_LESS_EQUAL ? order <= 0
-           : operator == LEXEME_GREATER    ? order == 1
-                                           : order == 0 || order == 1;
+    *out = operator== LEXEME_LESS       ? order == -1 :
+           operator== LEXEME_LESS_EQUAL ? order <= 0
+           :
+           operator== LEXEME_GREATER ? order == 1
+                                     : order == 0 || order == 1;
     return true;
 }
 
@@ -138,8 +139,10 @@ static bool eval_condition(struct run *run, const struct node *node, struct valu
         return run_expression(run, node->part[1], out);
     if (node->part[2])
         return run_expression(run, node->part[2], out);
-    return value_undefined_hint(run, "the inline if-expression evaluated to false and no else "
-                                     "section was defined.", out);
+    return value_undefined_hint(run,
+                                "the inline if-expression evaluated to false and no else "
+                                "section was defined.",
+                                out);
 }
 
 /* Arguments */
@@ -196,11 +199,11 @@ bool run_arguments(struct run *run, const struct node *arguments, struct call *o
         struct value value;
         if (!run_expression(run, plain ? node : node->part[0], &value))
             return false;
-        bool done = plain                        ? gather_add(&positional, &value)
-                    : node->kind == NODE_KEYWORD ? add_keyword(run, out, &capacity, &node->value,
-                                                               &value)
-                    : node->kind == NODE_SPLAT   ? add_splat(run, &value, &positional)
-                                                 : add_double_splat(run, &value, out, &capacity);
+        bool done = plain ? gather_add(&positional, &value)
+                    : node->kind == NODE_KEYWORD
+                        ? add_keyword(run, out, &capacity, &node->value, &value)
+                    : node->kind == NODE_SPLAT ? add_splat(run, &value, &positional)
+                                               : add_double_splat(run, &value, out, &capacity);
         if (!done)
             return false;
     }
@@ -301,9 +304,8 @@ static bool link_binary(struct run *run, const struct node *link, struct value *
 }
 
 static bool (*const links[])(struct run *, const struct node *, struct value *) = {
-    [NODE_ATTRIBUTE] = link_attribute, [NODE_ITEM] = link_item,
-    [NODE_SLICE] = link_slice,         [NODE_CALL] = link_call,
-    [NODE_FILTER] = link_filter,       [NODE_TEST] = link_test,
+    [NODE_ATTRIBUTE] = link_attribute, [NODE_ITEM] = link_item,     [NODE_SLICE] = link_slice,
+    [NODE_CALL] = link_call,           [NODE_FILTER] = link_filter, [NODE_TEST] = link_test,
     [NODE_BINARY] = link_binary,
 };
 
@@ -343,11 +345,13 @@ bool run_call_with(struct run *run, const struct node *chain, const struct value
 }
 
 static bool (*const expressions[])(struct run *, const struct node *, struct value *) = {
-    [NODE_CONSTANT] = eval_constant, [NODE_NAME] = eval_name,     [NODE_LIST] = eval_list,
-    [NODE_TUPLE] = eval_list,        [NODE_DICT] = eval_dict,     [NODE_NOT] = eval_not,
-    [NODE_UNARY] = eval_unary,       [NODE_AND] = eval_logic,     [NODE_OR] = eval_logic,
-    [NODE_CONCAT] = eval_concat,     [NODE_COMPARE] = eval_compare,
-    [NODE_CONDITION] = eval_condition, [NODE_CHAIN] = eval_chain,
+    [NODE_CONSTANT] = eval_constant, [NODE_NAME] = eval_name,
+    [NODE_LIST] = eval_list,         [NODE_TUPLE] = eval_list,
+    [NODE_DICT] = eval_dict,         [NODE_NOT] = eval_not,
+    [NODE_UNARY] = eval_unary,       [NODE_AND] = eval_logic,
+    [NODE_OR] = eval_logic,          [NODE_CONCAT] = eval_concat,
+    [NODE_COMPARE] = eval_compare,   [NODE_CONDITION] = eval_condition,
+    [NODE_CHAIN] = eval_chain,
 };
 
 bool run_expression(struct run *run, const struct node *node, struct value *out)

@@ -58,9 +58,8 @@ static const struct builtin filters[] = {
 };
 
 static const char *const refused[] = {
-    "batch",     "filesizeformat", "forceescape", "groupby",   "pprint",  "random",
-    "slice",     "striptags",      "truncate",    "urlencode", "urlize",  "wordcount",
-    "wordwrap",  "xmlattr",
+    "batch",     "filesizeformat", "forceescape", "groupby", "pprint",    "random",   "slice",
+    "striptags", "truncate",       "urlencode",   "urlize",  "wordcount", "wordwrap", "xmlattr",
 };
 
 static bool is_name(const char *wanted, const char *name, size_t size)

@@ -97,7 +97,8 @@ static bool parse_float(const struct value *text, double *out)
 static bool truncate_real(struct run *run, double real, struct value *out)
 {
     if (isnan(real) || isinf(real))
-        return run_fail(run, "cannot convert float %s to integer", isnan(real) ? "NaN" : "infinity");
+        return run_fail(run, "cannot convert float %s to integer",
+                        isnan(real) ? "NaN" : "infinity");
     if (fabs(real) >= 9.2e18)
         return run_fail(run, "integer beyond 64 bits");
     *out = value_int((int64_t)real);

@@ -47,8 +47,8 @@ bool filter_map(struct run *run, const struct value *subject, const struct call 
 }
 
 /* first: how many arguments stand before the name of the test. */
-static bool passes(struct run *run, const struct value *item, const struct call *call,
-                   size_t first, bool *out)
+static bool passes(struct run *run, const struct value *item, const struct call *call, size_t first,
+                   bool *out)
 {
     struct value subject = *item;
     if (first == 1 && !attribute_of(run, item, &call->values[0], NULL, &subject))

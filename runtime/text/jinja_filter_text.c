@@ -1,4 +1,5 @@
-/* jinja_filter_text.c: filters that make a string of a string. What is not one is made one first. */
+/* jinja_filter_text.c: filters that make a string of a string. What is not one is made one first.
+ */
 #include "jinja_filter.h"
 #include "jinja_string_method.h"
 #include "jinja_text.h"

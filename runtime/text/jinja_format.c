@@ -186,8 +186,8 @@ static bool add_text(struct format *format, const struct directive *directive,
         return false;
     if (directive->precision >= 0 && !value_slice(run, &text, parts, &text))
         return false;
-    return string_pad(run, &text, directive->width, &fill,
-                      directive->left ? SIDE_LEFT : SIDE_RIGHT, &text) &&
+    return string_pad(run, &text, directive->width, &fill, directive->left ? SIDE_LEFT : SIDE_RIGHT,
+                      &text) &&
            builder_add(&format->out, text.bytes, text.size);
 }
 

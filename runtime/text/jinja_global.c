@@ -59,8 +59,10 @@ static bool add_pairs(struct run *run, struct dict *dict, const struct value *so
         if (!value_items(run, &pairs.items[i], &pair))
             return false;
         if (pair.count != 2)
-            return run_fail(run, "dictionary update sequence element #%zu has length %zu; 2 is "
-                                 "required", i, pair.count);
+            return run_fail(run,
+                            "dictionary update sequence element #%zu has length %zu; 2 is "
+                            "required",
+                            i, pair.count);
         if (!run_spend(run, 0) || !dict_set(run, dict, &pair.items[0], &pair.items[1]))
             return false;
     }
@@ -97,8 +99,8 @@ static bool global_dict(struct run *run, const struct value *subject, const stru
     return make_dict(run, call, VALUE_DICT, out);
 }
 
-static bool global_namespace(struct run *run, const struct value *subject,
-                             const struct call *call, struct value *out)
+static bool global_namespace(struct run *run, const struct value *subject, const struct call *call,
+                             struct value *out)
 {
     (void)subject;
     return make_dict(run, call, VALUE_NAMESPACE, out);

@@ -56,7 +56,8 @@ static bool from_json(struct run *run, const json_t *json, struct value *out, in
     if (nesting > RUN_NESTING)
         return fault_set(run->fault, FAULT_ARGUMENT,
                          "variables of the chat template: more than %d arrays and objects in one "
-                         "another", RUN_NESTING);
+                         "another",
+                         RUN_NESTING);
     switch (json_typeof(json)) {
     case JSON_OBJECT:
         return dict_from_json(run, (json_t *)json, out, nesting);
@@ -116,8 +117,8 @@ static bool write_ascii(struct builder *out, int32_t character)
     if (character < 0x10000)
         snprintf(text, sizeof text, "\\u%04x", (unsigned)character);
     else
-        snprintf(text, sizeof text, "\\u%04x\\u%04x",
-                 (unsigned)(0xD7C0 + (character >> 10)), (unsigned)(0xDC00 + (character & 0x3FF)));
+        snprintf(text, sizeof text, "\\u%04x\\u%04x", (unsigned)(0xD7C0 + (character >> 10)),
+                 (unsigned)(0xDC00 + (character & 0x3FF)));
     return builder_text(out, text);
 }
 
@@ -182,8 +183,7 @@ static bool write_between(struct builder *out, const struct json_style *style, b
     return run_spend(out->run, 0) && write_break(out, style);
 }
 
-static bool write_json_list(struct builder *out, struct json_style *style,
-                            const struct list *list)
+static bool write_json_list(struct builder *out, struct json_style *style, const struct list *list)
 {
     if (list->count == 0)
         return builder_text(out, "[]");
@@ -209,16 +209,14 @@ static bool write_json_key(struct builder *out, const struct json_style *style,
            builder_character(out, '"');
 }
 
-static bool write_json_pair(struct builder *out, struct json_style *style,
-                            const struct pair *pair)
+static bool write_json_pair(struct builder *out, struct json_style *style, const struct pair *pair)
 {
     return write_json_key(out, style, &pair->key) &&
            builder_add(out, style->key_separator.bytes, style->key_separator.size) &&
            write_json(out, style, &pair->value);
 }
 
-static bool write_json_dict(struct builder *out, struct json_style *style,
-                            const struct dict *dict)
+static bool write_json_dict(struct builder *out, struct json_style *style, const struct dict *dict)
 {
     struct pair *pairs = dict->pairs;
     if (dict->count == 0)

@@ -140,8 +140,7 @@ static size_t find_tag(const struct lexer *lexer)
 {
     size_t i = lexer->position;
     for (; i + 2 <= lexer->size; i++)
-        if (lexer->source[i] == '{' && strchr("{%#", lexer->source[i + 1]) &&
-            lexer->source[i + 1])
+        if (lexer->source[i] == '{' && strchr("{%#", lexer->source[i + 1]) && lexer->source[i + 1])
             return i;
     return lexer->size;
 }

@@ -133,8 +133,8 @@ static bool neighbour(struct run *run, struct loop *loop, bool next, struct valu
 
 enum number { INDEX0, INDEX, FIRST, LAST, LENGTH, REVINDEX, REVINDEX0, DEPTH0, DEPTH, NUMBERS };
 
-static const char *const number_names[NUMBERS] = {"index0",   "index",     "first",  "last", "length",
-                                                  "revindex", "revindex0", "depth0", "depth"};
+static const char *const number_names[NUMBERS] = {
+    "index0", "index", "first", "last", "length", "revindex", "revindex0", "depth0", "depth"};
 
 static bool number_value(struct run *run, struct loop *loop, enum number which, struct value *out)
 {

@@ -212,8 +212,8 @@ static bool slice_list(struct run *run, const struct value *value, int64_t start
     return true;
 }
 
-static bool slice_as_range(struct run *run, const struct value *value, int64_t start,
-                           int64_t step, size_t count, struct value *out)
+static bool slice_as_range(struct run *run, const struct value *value, int64_t start, int64_t step,
+                           size_t count, struct value *out)
 {
     struct range *range = run_alloc(run, 1, sizeof *range);
     if (!range)

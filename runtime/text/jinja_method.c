@@ -22,7 +22,7 @@ static bool dict_view(const struct value *subject, enum view_kind view, struct v
 {
     *out = *subject;
     out->kind = VALUE_VIEW;
-    out->view = view;
+    out->view = (uint8_t)view;
     return true;
 }
 
@@ -40,8 +40,8 @@ static bool dict_view_keys(struct run *run, const struct value *subject, const s
     return dict_view(subject, VIEW_KEYS, out);
 }
 
-static bool dict_view_values(struct run *run, const struct value *subject,
-                             const struct call *call, struct value *out)
+static bool dict_view_values(struct run *run, const struct value *subject, const struct call *call,
+                             struct value *out)
 {
     (void)run, (void)call;
     return dict_view(subject, VIEW_VALUES, out);
@@ -93,12 +93,18 @@ static bool list_index(struct run *run, const struct value *subject, const struc
 }
 
 static const struct builtin dict_methods[] = {
-    {"get", "key default", 1, dict_get},    {"items", "", 0, dict_view_items},
-    {"keys", "", 0, dict_view_keys},        {"values", "", 0, dict_view_values},
-    {"copy", "", 0, copy_subject},          {"fromkeys", NULL, 0, NULL},
-    {"clear", NULL, 0, NULL},               {"pop", NULL, 0, NULL},
-    {"popitem", NULL, 0, NULL},             {"setdefault", NULL, 0, NULL},
-    {"update", NULL, 0, NULL},              {NULL, NULL, 0, NULL},
+    {"get", "key default", 1, dict_get},
+    {"items", "", 0, dict_view_items},
+    {"keys", "", 0, dict_view_keys},
+    {"values", "", 0, dict_view_values},
+    {"copy", "", 0, copy_subject},
+    {"fromkeys", NULL, 0, NULL},
+    {"clear", NULL, 0, NULL},
+    {"pop", NULL, 0, NULL},
+    {"popitem", NULL, 0, NULL},
+    {"setdefault", NULL, 0, NULL},
+    {"update", NULL, 0, NULL},
+    {NULL, NULL, 0, NULL},
 };
 
 static const struct builtin list_methods[] = {

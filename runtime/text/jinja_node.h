@@ -76,59 +76,59 @@ struct lexer {
 };
 
 enum node_kind { /* part[0], part[1], ... of each; value; next links the members of a list */
-    /* statements */
-    NODE_DATA,         /* value: text */
-    NODE_PRINT,        /* expression */
-    NODE_IF,           /* list of NODE_BRANCH */
-    NODE_BRANCH,       /* condition or NULL (else), body */
-    NODE_FOR,          /* target, iterable, condition or NULL, body, else body */
-    NODE_SET,          /* target, expression */
-    NODE_SET_BLOCK,    /* target, list of NODE_FILTER, body */
-    NODE_MACRO,        /* list of NODE_PARAMETER, body; name; flags */
-    NODE_CALL_BLOCK,   /* list of NODE_PARAMETER, body, NODE_CHAIN that ends in a call */
-    NODE_PARAMETER,    /* default or NULL; name */
-    NODE_FILTER_BLOCK, /* list of NODE_FILTER, body */
-    NODE_WITH,         /* list of NODE_SET, body */
-    NODE_GENERATION,   /* body */
-    NODE_BREAK,
-    NODE_CONTINUE,
-    /* expressions */
-    NODE_CONSTANT,  /* value */
-    NODE_NAME,      /* name */
-    NODE_MEMBER,    /* target of set only: name, value = the member of the namespace */
-    NODE_LIST,      /* list of expressions */
-    NODE_TUPLE,     /* list of expressions */
-    NODE_DICT,      /* list of NODE_PAIR */
-    NODE_PAIR,      /* key, value */
-    NODE_NOT,       /* operand */
-    NODE_UNARY,     /* operand; operator */
-    NODE_AND,       /* list of expressions */
-    NODE_OR,        /* list of expressions */
-    NODE_CONCAT,    /* list of expressions */
-    NODE_COMPARE,   /* first, list of NODE_OPERAND */
-    NODE_OPERAND,   /* expression; operator */
-    NODE_CONDITION, /* condition, then, else or NULL */
-    NODE_CHAIN,     /* base, list of links */
-    /* links of a chain */
-    NODE_ATTRIBUTE, /* value: name */
-    NODE_ITEM,      /* index */
-    NODE_SLICE,     /* start, stop, step, each may be NULL */
-    NODE_CALL,      /* list of arguments */
-    NODE_FILTER,    /* list of arguments; value: name */
-    NODE_TEST,      /* list of arguments; value: name */
-    NODE_BINARY,    /* right operand; operator */
-    /* arguments that are not plain expressions */
-    NODE_KEYWORD,      /* expression; value: name */
-    NODE_SPLAT,        /* expression: *arguments */
-    NODE_DOUBLE_SPLAT, /* expression: **arguments */
+                 /* statements */
+                 NODE_DATA,       /* value: text */
+                 NODE_PRINT,      /* expression */
+                 NODE_IF,         /* list of NODE_BRANCH */
+                 NODE_BRANCH,     /* condition or NULL (else), body */
+                 NODE_FOR,        /* target, iterable, condition or NULL, body, else body */
+                 NODE_SET,        /* target, expression */
+                 NODE_SET_BLOCK,  /* target, list of NODE_FILTER, body */
+                 NODE_MACRO,      /* list of NODE_PARAMETER, body; name; flags */
+                 NODE_CALL_BLOCK, /* list of NODE_PARAMETER, body, NODE_CHAIN that ends in a call */
+                 NODE_PARAMETER,  /* default or NULL; name */
+                 NODE_FILTER_BLOCK, /* list of NODE_FILTER, body */
+                 NODE_WITH,         /* list of NODE_SET, body */
+                 NODE_GENERATION,   /* body */
+                 NODE_BREAK,
+                 NODE_CONTINUE,
+                 /* expressions */
+                 NODE_CONSTANT,  /* value */
+                 NODE_NAME,      /* name */
+                 NODE_MEMBER,    /* target of set only: name, value = the member of the namespace */
+                 NODE_LIST,      /* list of expressions */
+                 NODE_TUPLE,     /* list of expressions */
+                 NODE_DICT,      /* list of NODE_PAIR */
+                 NODE_PAIR,      /* key, value */
+                 NODE_NOT,       /* operand */
+                 NODE_UNARY,     /* operand; operator */
+                 NODE_AND,       /* list of expressions */
+                 NODE_OR,        /* list of expressions */
+                 NODE_CONCAT,    /* list of expressions */
+                 NODE_COMPARE,   /* first, list of NODE_OPERAND */
+                 NODE_OPERAND,   /* expression; operator */
+                 NODE_CONDITION, /* condition, then, else or NULL */
+                 NODE_CHAIN,     /* base, list of links */
+                 /* links of a chain */
+                 NODE_ATTRIBUTE, /* value: name */
+                 NODE_ITEM,      /* index */
+                 NODE_SLICE,     /* start, stop, step, each may be NULL */
+                 NODE_CALL,      /* list of arguments */
+                 NODE_FILTER,    /* list of arguments; value: name */
+                 NODE_TEST,      /* list of arguments; value: name */
+                 NODE_BINARY,    /* right operand; operator */
+                 /* arguments that are not plain expressions */
+                 NODE_KEYWORD,      /* expression; value: name */
+                 NODE_SPLAT,        /* expression: *arguments */
+                 NODE_DOUBLE_SPLAT, /* expression: **arguments */
 };
 
 enum macro_flag { MACRO_CALLER = 1, MACRO_VARARGS = 2, MACRO_KWARGS = 4 };
 
 struct node {
     enum node_kind kind;
-    uint32_t offset; /* in the source */
-    uint32_t name;   /* identifier, index into the program's names */
+    uint32_t offset;  /* in the source */
+    uint32_t name;    /* identifier, index into the program's names */
     uint8_t operator; /* enum lexeme_kind */
     uint8_t flags;    /* enum macro_flag */
     struct value value;
@@ -162,13 +162,13 @@ bool lexer_number(struct lexer *lexer, struct lexeme *out);
 struct parser {
     struct lexer lexer;
     struct program *program;
-    struct lexeme token;   /* the current one */
-    struct lexeme ahead;   /* the one behind it */
-    uint32_t *slots;      /* hash table of names: index + 1, 0 = free */
+    struct lexeme token; /* the current one */
+    struct lexeme ahead; /* the one behind it */
+    uint32_t *slots;     /* hash table of names: index + 1, 0 = free */
     uint32_t depth;
-    uint32_t soft;        /* inside of an if: an unknown filter fails when it is reached */
-    uint32_t loops;       /* loops around that break may leave */
-    uint8_t macro_flags;  /* of the macro that is being read */
+    uint32_t soft;       /* inside of an if: an unknown filter fails when it is reached */
+    uint32_t loops;      /* loops around that break may leave */
+    uint8_t macro_flags; /* of the macro that is being read */
 };
 
 bool parser_advance(struct parser *parser);
@@ -193,7 +193,7 @@ bool node_chain(struct parser *parser, struct node **node, struct node *link);
 /* Each leaves the parser behind what it read. NULL / false: failed. */
 struct node *parse_expression(struct parser *parser, bool with_condition);
 struct node *parse_tuple(struct parser *parser, bool with_condition, bool parenthesized);
-struct node *parse_primary(struct parser *parser); /* a name, a literal or (...) */
+struct node *parse_primary(struct parser *parser);                 /* a name, a literal or (...) */
 struct node *parse_unary(struct parser *parser, bool with_filter); /* -a.b[c](d) | e is f */
 struct node *parse_target(struct parser *parser, bool with_member);
 bool parse_arguments(struct parser *parser, struct node **out);

@@ -11,10 +11,10 @@ static const char *operator_text(enum lexeme_kind operator)
     return texts[operator - LEXEME_ADD];
 }
 
-static bool fail_types(struct run *run, enum lexeme_kind operator, const struct value *left,
+static bool fail_types(struct run *run, enum lexeme_kind operator, const struct value * left,
                        const struct value *right)
 {
-    if (operator == LEXEME_ADD && left->kind == VALUE_STRING)
+    if (operator== LEXEME_ADD && left->kind == VALUE_STRING)
         return run_fail(run, "can only concatenate str (not \"%s\") to str", value_type(right));
     return run_fail(run, "unsupported operand type(s) for %s: '%s' and '%s'",
                     operator_text(operator), value_type(left), value_type(right));
@@ -75,8 +75,8 @@ static bool power_integer(struct run *run, int64_t base, int64_t exponent, struc
     return true;
 }
 
-static bool integer_binary(struct run *run, enum lexeme_kind operator, int64_t left,
-                           int64_t right, struct value *out)
+static bool integer_binary(struct run *run, enum lexeme_kind operator, int64_t left, int64_t right,
+                           struct value *out)
 {
     int64_t result;
     bool overflow;
@@ -124,8 +124,8 @@ static double divide_floor_real(double left, double right)
 static bool real_binary(struct run *run, enum lexeme_kind operator, double left, double right,
                         struct value *out)
 {
-    if (right == 0 && (operator == LEXEME_DIVIDE || operator == LEXEME_FLOOR_DIVIDE ||
-                       operator == LEXEME_MODULO))
+    if (right == 0 &&
+        (operator== LEXEME_DIVIDE || operator== LEXEME_FLOOR_DIVIDE || operator== LEXEME_MODULO))
         return fail_zero(run);
     switch (operator) {
     case LEXEME_ADD:
@@ -206,6 +206,12 @@ static bool add_strings(struct run *run, const struct value *left, const struct 
     return true;
 }
 
+static void copy_values(struct value *out, const struct list *list)
+{
+    if (list->count > 0)
+        memcpy(out, list->items, list->count * sizeof *out);
+}
+
 static bool add_lists(struct run *run, const struct value *left, const struct value *right,
                       struct value *out)
 {
@@ -213,8 +219,8 @@ static bool add_lists(struct run *run, const struct value *left, const struct va
     if (!run_spend(run, (a->count + b->count) * sizeof *a->items) ||
         !value_list(run, left->kind, a->count + b->count, out))
         return false;
-    memcpy(out->list->items, a->items, a->count * sizeof *a->items);
-    memcpy(out->list->items + a->count, b->items, b->count * sizeof *b->items);
+    copy_values(out->list->items, a);
+    copy_values(out->list->items + a->count, b);
     return true;
 }
 
@@ -248,7 +254,7 @@ bool value_repeat(struct run *run, const struct value *value, int64_t times, str
     for (size_t i = 0; i < count; i++) {
         if (!run_spend(run, list->count * sizeof *list->items))
             return false;
-        memcpy(out->list->items + i * list->count, list->items, list->count * sizeof *list->items);
+        copy_values(out->list->items + i * list->count, list);
     }
     return true;
 }
@@ -258,25 +264,25 @@ static bool is_sequence(const struct value *value)
     return value->kind == VALUE_STRING || value->kind == VALUE_LIST || value->kind == VALUE_TUPLE;
 }
 
-static bool other_binary(struct run *run, enum lexeme_kind operator, const struct value *left,
+static bool other_binary(struct run *run, enum lexeme_kind operator, const struct value * left,
                          const struct value *right, struct value *out)
 {
     bool lists = left->kind == VALUE_LIST || left->kind == VALUE_TUPLE;
-    if (operator == LEXEME_ADD && left->kind == VALUE_STRING && right->kind == VALUE_STRING)
+    if (operator== LEXEME_ADD && left->kind == VALUE_STRING && right->kind == VALUE_STRING)
         return add_strings(run, left, right, out);
-    if (operator == LEXEME_ADD && lists && left->kind == right->kind)
+    if (operator== LEXEME_ADD && lists && left->kind == right->kind)
         return add_lists(run, left, right, out);
-    if (operator == LEXEME_MULTIPLY && is_sequence(left) && value_is_integer(right))
+    if (operator== LEXEME_MULTIPLY && is_sequence(left) && value_is_integer(right))
         return value_repeat(run, left, value_integer(right), out);
-    if (operator == LEXEME_MULTIPLY && is_sequence(right) && value_is_integer(left))
+    if (operator== LEXEME_MULTIPLY && is_sequence(right) && value_is_integer(left))
         return value_repeat(run, right, value_integer(left), out);
     return fail_types(run, operator, left, right);
 }
 
-bool value_binary(struct run *run, enum lexeme_kind operator, const struct value *left,
+bool value_binary(struct run *run, enum lexeme_kind operator, const struct value * left,
                   const struct value *right, struct value *out)
 {
-    if (operator == LEXEME_MODULO && left->kind == VALUE_STRING)
+    if (operator== LEXEME_MODULO && left->kind == VALUE_STRING)
         return value_format(run, left, right, out);
     if (left->kind == VALUE_UNDEFINED)
         return value_fail_undefined(run, left);
@@ -289,10 +295,10 @@ bool value_binary(struct run *run, enum lexeme_kind operator, const struct value
     return other_binary(run, operator, left, right, out);
 }
 
-bool value_unary(struct run *run, enum lexeme_kind operator, const struct value *operand,
+bool value_unary(struct run *run, enum lexeme_kind operator, const struct value * operand,
                  struct value *out)
 {
-    bool negative = operator == LEXEME_SUBTRACT;
+    bool negative = operator== LEXEME_SUBTRACT;
     if (operand->kind == VALUE_UNDEFINED)
         return value_fail_undefined(run, operand);
     if (!value_is_number(operand))

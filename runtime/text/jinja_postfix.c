@@ -149,7 +149,7 @@ static struct node *parse_test(struct parser *parser, struct node *node)
     if (!test || !parser_advance(parser))
         return NULL;
     if (parser_is_name(parser, "not")) {
-        if (!(not= parser_node(parser, NODE_NOT)) || !parser_advance(parser))
+        if (!(not = parser_node(parser, NODE_NOT)) || !parser_advance(parser))
             return NULL;
     }
     if (!parse_dotted(parser, &test->value) || !parse_test_arguments(parser, &test->part[0]))
@@ -160,10 +160,10 @@ static struct node *parse_test(struct parser *parser, struct node *node)
     }
     if (!node_chain(parser, &node, test))
         return NULL;
-    if (!not)
+    if (!not )
         return node;
-    not->part[0] = node;
-    return not;
+    not ->part[0] = node;
+    return not ;
 }
 
 /* start:stop:step, the start already read (NULL: left out), at the colon. */
@@ -288,7 +288,7 @@ struct node *parse_unary(struct parser *parser, bool with_filter)
         if (!node || !parser_enter(parser) || !parser_advance(parser) ||
             !(node->part[0] = parse_unary(parser, false)))
             return NULL;
-        node->operator = (uint8_t)kind;
+        node->operator=(uint8_t) kind;
         parser_leave(parser);
     } else {
         node = parse_primary(parser);

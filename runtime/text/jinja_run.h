@@ -23,7 +23,7 @@ struct binding {
 };
 
 struct scope {
-    struct scope *parent; /* NULL: the template's own scope, behind it the variables */
+    struct scope *parent;     /* NULL: the template's own scope, behind it the variables */
     struct binding *bindings; /* [capacity] */
     size_t count;
     size_t capacity;
@@ -36,18 +36,18 @@ struct macro {
 
 struct loop {
     const struct node *node;
-    struct scope *outer;   /* where the condition of the loop is evaluated */
+    struct scope *outer; /* where the condition of the loop is evaluated */
     struct list source;
-    size_t source_index;   /* source items looked at */
-    struct value *items;   /* [source.count] that passed the condition */
-    size_t count;          /* of items so far */
-    size_t index;          /* of the current item */
-    bool completed;        /* a round went to its end: no else. A quirk of jinja2: break and
-                              continue do not count */
-    struct value changed;  /* what loop.changed() saw last, a tuple; absent before */
+    size_t source_index;  /* source items looked at */
+    struct value *items;  /* [source.count] that passed the condition */
+    size_t count;         /* of items so far */
+    size_t index;         /* of the current item */
+    bool completed;       /* a round went to its end: no else. A quirk of jinja2: break and
+                             continue do not count */
+    struct value changed; /* what loop.changed() saw last, a tuple; absent before */
 };
 
-struct output { /* one buffer for the result and, behind it, for what a block captures */
+struct output {  /* one buffer for the result and, behind it, for what a block captures */
     char *bytes; /* [capacity], malloc'd */
     size_t size;
     size_t capacity;
@@ -66,9 +66,9 @@ struct run {
     uint32_t depth;
     uint32_t calls;
     enum flow flow;
-    bool failed; /* a fault was recorded: nothing more is worth doing */
-    char *tail_end;       /* where the last joined string ends; it may grow in place */
-    size_t tail_room;     /* bytes behind tail_end that are free for it */
+    bool failed;      /* a fault was recorded: nothing more is worth doing */
+    char *tail_end;   /* where the last joined string ends; it may grow in place */
+    size_t tail_room; /* bytes behind tail_end that are free for it */
 };
 
 /* Both always return false. "chat template, line L, column C: " is put in front. */
@@ -139,9 +139,9 @@ bool run_test_named(struct run *run, const struct value *name, const struct valu
                     const struct call *call, bool *out);
 
 /* Operators */
-bool value_binary(struct run *run, enum lexeme_kind operator, const struct value *left,
+bool value_binary(struct run *run, enum lexeme_kind operator, const struct value * left,
                   const struct value *right, struct value *out);
-bool value_unary(struct run *run, enum lexeme_kind operator, const struct value *operand,
+bool value_unary(struct run *run, enum lexeme_kind operator, const struct value * operand,
                  struct value *out);
 bool value_join(struct run *run, const struct value *left, const struct value *right,
                 struct value *out); /* both strings */

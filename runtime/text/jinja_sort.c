@@ -106,8 +106,7 @@ static bool part_of_attribute(struct run *run, const struct value *part,
 {
     struct value index = *part, found;
     int64_t integer;
-    if (part->kind == VALUE_STRING &&
-        number_parse_integer(part->bytes, part->size, 10, &integer))
+    if (part->kind == VALUE_STRING && number_parse_integer(part->bytes, part->size, 10, &integer))
         index = value_int(integer);
     if (!value_item(run, value, &index, &found))
         return false;

@@ -266,14 +266,22 @@ static const struct {
     const char *name;
     bool (*parse)(struct parser *, struct node *); /* NULL: refused */
 } tags[] = {
-    {"set", parse_set},           {"for", parse_for},
-    {"if", parse_if},             {"macro", parse_macro},
-    {"call", parse_call_block},   {"filter", parse_filter_block},
-    {"with", parse_with},         {"generation", parse_generation},
-    {"break", parse_break},       {"continue", parse_continue},
-    {"block", NULL},              {"extends", NULL},
-    {"include", NULL},            {"import", NULL},
-    {"from", NULL},               {"autoescape", NULL},
+    {"set", parse_set},
+    {"for", parse_for},
+    {"if", parse_if},
+    {"macro", parse_macro},
+    {"call", parse_call_block},
+    {"filter", parse_filter_block},
+    {"with", parse_with},
+    {"generation", parse_generation},
+    {"break", parse_break},
+    {"continue", parse_continue},
+    {"block", NULL},
+    {"extends", NULL},
+    {"include", NULL},
+    {"import", NULL},
+    {"from", NULL},
+    {"autoescape", NULL},
     {"print", NULL},
 };
 

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool repr_character(struct builder *out, const char *bytes, size_t length,
-                           int32_t character, char quote)
+static bool repr_character(struct builder *out, const char *bytes, size_t length, int32_t character,
+                           char quote)
 {
     char text[16];
     if (character == quote || character == '\\') {
@@ -18,7 +18,10 @@ static bool repr_character(struct builder *out, const char *bytes, size_t length
     if (text_is(character, CLASS_PRINTABLE))
         return builder_add(out, bytes, length);
     if (character == '\n' || character == '\r' || character == '\t')
-        snprintf(text, sizeof text, "\\%c", character == '\n' ? 'n' : character == '\r' ? 'r' : 't');
+        snprintf(text, sizeof text, "\\%c",
+                 character == '\n'   ? 'n'
+                 : character == '\r' ? 'r'
+                                     : 't');
     else if (character < 0x100)
         snprintf(text, sizeof text, "\\x%02x", (unsigned)character);
     else if (character < 0x10000)
@@ -47,8 +50,8 @@ static bool repr_string(struct builder *out, const struct value *value)
     return builder_character(out, quote) && (!value->markup || builder_character(out, ')'));
 }
 
-static bool repr_items(struct run *run, const struct list *list, char open, char close,
-                       bool tuple, struct builder *out)
+static bool repr_items(struct run *run, const struct list *list, char open, char close, bool tuple,
+                       struct builder *out)
 {
     if (!builder_character(out, open))
         return false;
@@ -82,8 +85,8 @@ static bool repr_view(struct run *run, const struct value *value, struct builder
 static bool repr_range(const struct range *range, struct builder *out)
 {
     char text[80];
-    int size = snprintf(text, sizeof text, "range(%" PRId64 ", %" PRId64, range->start,
-                        range->stop);
+    int size =
+        snprintf(text, sizeof text, "range(%" PRId64 ", %" PRId64, range->start, range->stop);
     if (range->step != 1)
         snprintf(text + size, sizeof text - (size_t)size, ", %" PRId64, range->step);
     return builder_text(out, text) && builder_character(out, ')');

@@ -195,8 +195,8 @@ bool string_islower(struct run *run, const struct value *subject, const struct c
 
 /* Padding */
 
-bool string_pad(struct run *run, const struct value *text, int64_t width,
-                const struct value *fill, enum side side, struct value *out)
+bool string_pad(struct run *run, const struct value *text, int64_t width, const struct value *fill,
+                enum side side, struct value *out)
 {
     struct builder padded = {.run = run};
     int64_t length = (int64_t)text_count(text->bytes, text->size);

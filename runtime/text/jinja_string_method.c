@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-static bool text_argument(struct run *run, const struct call *call, size_t index,
-                          struct value *out)
+static bool text_argument(struct run *run, const struct call *call, size_t index, struct value *out)
 {
     *out = call->values[index];
     if (out->kind == VALUE_STRING)
@@ -91,8 +90,8 @@ bool string_strip(struct run *run, const struct value *subject, const struct val
     return true;
 }
 
-static bool string_strip_both(struct run *run, const struct value *subject,
-                              const struct call *call, struct value *out)
+static bool string_strip_both(struct run *run, const struct value *subject, const struct call *call,
+                              struct value *out)
 {
     return string_strip(run, subject, &call->values[0], true, true, out);
 }
@@ -155,8 +154,8 @@ static bool match_affix(struct run *run, const struct value *subject, const stru
     return true;
 }
 
-static bool string_startswith(struct run *run, const struct value *subject,
-                              const struct call *call, struct value *out)
+static bool string_startswith(struct run *run, const struct value *subject, const struct call *call,
+                              struct value *out)
 {
     return match_affix(run, subject, call, false, out);
 }
@@ -219,7 +218,8 @@ static bool string_count(struct run *run, const struct value *subject, const str
     if (part.size == 0)
         count = text_count(text.bytes, text.size) + 1;
     while (part.size > 0) {
-        size_t found = text_find(text.bytes + position, text.size - position, part.bytes, part.size);
+        size_t found =
+            text_find(text.bytes + position, text.size - position, part.bytes, part.size);
         if (found == SIZE_MAX)
             break;
         position += found + part.size;
@@ -278,8 +278,8 @@ static bool string_replace_method(struct run *run, const struct value *subject,
     if (!text_argument(run, call, 0, &old) || !text_argument(run, call, 1, &new) ||
         !integer_argument(run, call, 2, -1, &limit))
         return false;
-    if (subject->markup && (!value_escape(run, &call->values[0], &old) ||
-                            !value_escape(run, &call->values[1], &new)))
+    if (subject->markup &&
+        (!value_escape(run, &call->values[0], &old) || !value_escape(run, &call->values[1], &new)))
         return false;
     bool done = string_replace(run, subject, &old, &new, limit, out);
     out->markup = subject->markup;

@@ -15,13 +15,13 @@ bool string_replace(struct run *run, const struct value *text, const struct valu
 bool string_lines(struct run *run, const struct value *text, bool keep_ends, struct value *out);
 /* Spaces or *fill on both sides to width code points: left and right share in the given way. */
 enum side { SIDE_LEFT, SIDE_RIGHT, SIDE_CENTER };
-bool string_pad(struct run *run, const struct value *text, int64_t width,
-                const struct value *fill, enum side side, struct value *out);
+bool string_pad(struct run *run, const struct value *text, int64_t width, const struct value *fill,
+                enum side side, struct value *out);
 
 builtin_function string_split, string_rsplit, string_splitlines, string_partition,
-    string_rpartition, string_upper, string_lower, string_title, string_capitalize,
-    string_swapcase, string_isalpha, string_isalnum, string_isdigit, string_isdecimal,
-    string_isnumeric, string_isspace, string_isupper, string_islower, string_ljust, string_rjust,
-    string_center, string_zfill;
+    string_rpartition, string_upper, string_lower, string_title, string_capitalize, string_swapcase,
+    string_isalpha, string_isalnum, string_isdigit, string_isdecimal, string_isnumeric,
+    string_isspace, string_isupper, string_islower, string_ljust, string_rjust, string_center,
+    string_zfill;
 
 #endif

@@ -21,9 +21,9 @@ static bool add_piece(struct split *split, size_t start, size_t end)
 static size_t word_end(const struct value *text, size_t position)
 {
     size_t length;
-    while (position < text->size &&
-           !text_is(text_decode(text->bytes + position, text->size - position, &length),
-                    CLASS_SPACE))
+    while (
+        position < text->size &&
+        !text_is(text_decode(text->bytes + position, text->size - position, &length), CLASS_SPACE))
         position += length;
     return position;
 }

@@ -64,8 +64,8 @@ static bool test_even(struct run *run, const struct value *subject, const struct
     return remainder_is(run, subject, &two, 0, out);
 }
 
-static bool test_divisibleby(struct run *run, const struct value *subject,
-                             const struct call *call, struct value *out)
+static bool test_divisibleby(struct run *run, const struct value *subject, const struct call *call,
+                             struct value *out)
 {
     return remainder_is(run, subject, &call->values[0], 0, out);
 }

@@ -121,8 +121,7 @@ static bool is_space(int32_t character)
         return (character >= 9 && character <= 13) || (character >= 28 && character <= 32);
     return character == 0x85 || character == 0xA0 || character == 0x1680 ||
            (character >= 0x2000 && character <= 0x200A) || character == 0x2028 ||
-           character == 0x2029 || character == 0x202F || character == 0x205F ||
-           character == 0x3000;
+           character == 0x2029 || character == 0x202F || character == 0x205F || character == 0x3000;
 }
 
 static bool is_printable(utf8proc_category_t category)
@@ -176,12 +175,21 @@ static const struct {
     int32_t character;
     const char *upper, *title;
 } special_cases[] = {
-    {0xDF, "SS", "Ss"},        {0x149, "\xCA\xBCN", "\xCA\xBCN"}, {0x1F0, "J\xCC\x8C", "J\xCC\x8C"},
-    {0xFB00, "FF", "Ff"},      {0xFB01, "FI", "Fi"},              {0xFB02, "FL", "Fl"},
-    {0xFB03, "FFI", "Ffi"},    {0xFB04, "FFL", "Ffl"},            {0xFB05, "ST", "St"},
-    {0xFB06, "ST", "St"},      {0x587, "\xD4\xB5\xD5\x92", "\xD4\xB5\xD6\x82"},
-    {0x1E96, "H\xCC\xB1", "H\xCC\xB1"}, {0x1E97, "T\xCC\x88", "T\xCC\x88"},
-    {0x1E98, "W\xCC\x8A", "W\xCC\x8A"}, {0x1E99, "Y\xCC\x8A", "Y\xCC\x8A"},
+    {0xDF, "SS", "Ss"},
+    {0x149, "\xCA\xBCN", "\xCA\xBCN"},
+    {0x1F0, "J\xCC\x8C", "J\xCC\x8C"},
+    {0xFB00, "FF", "Ff"},
+    {0xFB01, "FI", "Fi"},
+    {0xFB02, "FL", "Fl"},
+    {0xFB03, "FFI", "Ffi"},
+    {0xFB04, "FFL", "Ffl"},
+    {0xFB05, "ST", "St"},
+    {0xFB06, "ST", "St"},
+    {0x587, "\xD4\xB5\xD5\x92", "\xD4\xB5\xD6\x82"},
+    {0x1E96, "H\xCC\xB1", "H\xCC\xB1"},
+    {0x1E97, "T\xCC\x88", "T\xCC\x88"},
+    {0x1E98, "W\xCC\x8A", "W\xCC\x8A"},
+    {0x1E99, "Y\xCC\x8A", "Y\xCC\x8A"},
     {0x390, "\xCE\x99\xCC\x88\xCC\x81", "\xCE\x99\xCC\x88\xCC\x81"},
     {0x3B0, "\xCE\xA5\xCC\x88\xCC\x81", "\xCE\xA5\xCC\x88\xCC\x81"},
 };
@@ -204,6 +212,6 @@ size_t text_case(int32_t character, enum text_case to, char out[12])
         if (special_cases[i].character == character)
             return copy_text(to == CASE_UPPER ? special_cases[i].upper : special_cases[i].title,
                              out);
-    return text_encode(to == CASE_UPPER ? utf8proc_toupper(character)
-                                        : utf8proc_totitle(character), out);
+    return text_encode(to == CASE_UPPER ? utf8proc_toupper(character) : utf8proc_totitle(character),
+                       out);
 }

@@ -13,7 +13,7 @@ int32_t text_decode(const char *bytes, size_t size, size_t *length);
 size_t text_encode(int32_t character, char out[4]);
 /* The code point before bytes[size]. */
 int32_t text_decode_before(const char *bytes, size_t size, size_t *length);
-size_t text_count(const char *bytes, size_t size); /* code points */
+size_t text_count(const char *bytes, size_t size);                /* code points */
 size_t text_offset(const char *bytes, size_t size, size_t index); /* of code point `index` */
 
 /* Bytes of white space (str.isspace) at the start and at the end. */
@@ -24,8 +24,15 @@ size_t text_space_before(const char *bytes, size_t size);
 size_t text_find(const char *bytes, size_t size, const char *part, size_t part_size);
 size_t text_find_last(const char *bytes, size_t size, const char *part, size_t part_size);
 
-enum text_class { CLASS_SPACE, CLASS_ALPHA, CLASS_DIGIT, CLASS_NUMERIC, CLASS_UPPER, CLASS_LOWER,
-                  CLASS_PRINTABLE };
+enum text_class {
+    CLASS_SPACE,
+    CLASS_ALPHA,
+    CLASS_DIGIT,
+    CLASS_NUMERIC,
+    CLASS_UPPER,
+    CLASS_LOWER,
+    CLASS_PRINTABLE
+};
 bool text_is(int32_t character, enum text_class class);
 
 /* Writes the upper, lower or title case of a code point, at most 3 code points, into out[12]. */

@@ -38,16 +38,16 @@ enum view_kind { VIEW_KEYS, VIEW_VALUES, VIEW_ITEMS };
 
 struct value {
     enum value_kind kind;
-    bool markup;         /* string: came from |safe or |escape, so `+` escapes the other side */
-    uint8_t view;        /* view: enum view_kind */
-    size_t size;         /* string: bytes */
+    bool markup;  /* string: came from |safe or |escape, so `+` escapes the other side */
+    uint8_t view; /* view: enum view_kind */
+    size_t size;  /* string: bytes */
     union {
         bool boolean;
         int64_t integer;
         double real;
-        const char *bytes;                /* string: [size] */
-        struct list *list;                /* list, tuple */
-        struct dict *dict;                /* dict, view, namespace */
+        const char *bytes; /* string: [size] */
+        struct list *list; /* list, tuple */
+        struct dict *dict; /* dict, view, namespace */
         struct range *range;
         struct iterator *iterator;
         struct undefined *undefined;
@@ -67,7 +67,7 @@ struct pair {
     struct value key, value;
 };
 
-struct dict { /* in insertion order; looked up by walking */
+struct dict {           /* in insertion order; looked up by walking */
     struct pair *pairs; /* [capacity] */
     size_t count;
     size_t capacity;
@@ -95,7 +95,7 @@ struct keyword {
     struct value value;
 };
 
-struct call { /* evaluated arguments */
+struct call {             /* evaluated arguments */
     struct value *values; /* [count]; VALUE_ABSENT where a parameter was not given */
     size_t count;
     struct keyword *keywords; /* [keyword_count] */
@@ -109,8 +109,8 @@ typedef bool builtin_function(struct run *run, const struct value *subject, cons
 
 struct builtin {
     const char *name;
-    const char *parameters; /* "old new count", NULL = takes the raw call */
-    size_t required;        /* how many of them must be given */
+    const char *parameters;     /* "old new count", NULL = takes the raw call */
+    size_t required;            /* how many of them must be given */
     builtin_function *function; /* NULL: known in Python, refused here */
 };
 
@@ -151,7 +151,8 @@ bool value_truth(const struct value *value);
 int64_t value_integer(const struct value *value); /* of a bool or int */
 double value_real(const struct value *value);     /* of a bool, int or float */
 bool value_equal(struct run *run, const struct value *a, const struct value *b, bool *out);
-/* *out < 0, 0, > 0 as a < b, a == b, a > b; 2 where they are unordered (NaN). Types that Python does not order fail. */
+/* *out < 0, 0, > 0 as a < b, a == b, a > b; 2 where they are unordered (NaN). Types that Python
+ * does not order fail. */
 bool value_compare(struct run *run, const struct value *a, const struct value *b, int *out);
 /* len(); *known false where Python's len() fails. */
 size_t value_count(const struct value *value, bool *known);

@@ -8,15 +8,16 @@
 static const struct {
     const char *text;
     enum lexeme_kind kind;
-} operators[] = { /* longer ones first */
-    {"//", LEXEME_FLOOR_DIVIDE}, {"**", LEXEME_POWER},        {"==", LEXEME_EQUAL},
+} operators[] = {
+    /* longer ones first */
+    {"//", LEXEME_FLOOR_DIVIDE}, {"**", LEXEME_POWER},         {"==", LEXEME_EQUAL},
     {"!=", LEXEME_NOT_EQUAL},    {">=", LEXEME_GREATER_EQUAL}, {"<=", LEXEME_LESS_EQUAL},
-    {"+", LEXEME_ADD},           {"-", LEXEME_SUBTRACT},      {"/", LEXEME_DIVIDE},
-    {"*", LEXEME_MULTIPLY},      {"%", LEXEME_MODULO},        {"~", LEXEME_TILDE},
-    {"[", LEXEME_BRACKET_OPEN},  {"]", LEXEME_BRACKET_CLOSE}, {"(", LEXEME_PAREN_OPEN},
-    {")", LEXEME_PAREN_CLOSE},   {"{", LEXEME_BRACE_OPEN},    {"}", LEXEME_BRACE_CLOSE},
-    {">", LEXEME_GREATER},       {"<", LEXEME_LESS},          {"=", LEXEME_ASSIGN},
-    {".", LEXEME_DOT},           {":", LEXEME_COLON},         {"|", LEXEME_PIPE},
+    {"+", LEXEME_ADD},           {"-", LEXEME_SUBTRACT},       {"/", LEXEME_DIVIDE},
+    {"*", LEXEME_MULTIPLY},      {"%", LEXEME_MODULO},         {"~", LEXEME_TILDE},
+    {"[", LEXEME_BRACKET_OPEN},  {"]", LEXEME_BRACKET_CLOSE},  {"(", LEXEME_PAREN_OPEN},
+    {")", LEXEME_PAREN_CLOSE},   {"{", LEXEME_BRACE_OPEN},     {"}", LEXEME_BRACE_CLOSE},
+    {">", LEXEME_GREATER},       {"<", LEXEME_LESS},           {"=", LEXEME_ASSIGN},
+    {".", LEXEME_DOT},           {":", LEXEME_COLON},          {"|", LEXEME_PIPE},
     {",", LEXEME_COMMA},         {";", LEXEME_SEMICOLON},
 };
 
@@ -155,7 +156,7 @@ static int32_t unescape(const char *text, size_t size, size_t *position)
     number_parse_integer(text + start, end - start, base, &character);
     *position = end;
     return character < 0x110000 && (character < 0xD800 || character > 0xDFFF) ? (int32_t)character
-                                                                               : -2;
+                                                                              : -2;
 }
 
 /* Decodes text (no quotes) into room for size bytes (an escape is never shorter than what it
@@ -224,8 +225,7 @@ bool lexer_word(struct lexer *lexer, struct lexeme *out)
     if (!is_name_start(first))
         return lex_operator(lexer, out);
     size_t end = lexer->position;
-    while (end < lexer->size && (is_name_start(lexer->source[end]) ||
-                                 is_digit(lexer->source[end])))
+    while (end < lexer->size && (is_name_start(lexer->source[end]) || is_digit(lexer->source[end])))
         end++;
     out->kind = LEXEME_NAME;
     out->value = value_bytes(lexer->source + lexer->position, end - lexer->position);

@@ -8,7 +8,8 @@
 
 enum { VARIABLES = 8 << 20 }; /* bytes of JSON */
 
-struct template {
+struct template
+{
     struct program program;
 };
 
@@ -58,10 +59,8 @@ static bool intern_special(struct parser *parser)
 static bool compile(struct program *program, struct fault *fault)
 {
     struct parser parser = {.program = program};
-    parser.lexer = (struct lexer){.source = program->source,
-                                  .size = program->size,
-                                  .arena = &program->arena,
-                                  .fault = fault};
+    parser.lexer = (struct lexer){
+        .source = program->source, .size = program->size, .arena = &program->arena, .fault = fault};
     program->names = arena_alloc(&program->arena, PARSE_NAMES, sizeof *program->names);
     parser.slots = arena_alloc(&program->arena, (size_t)2 * PARSE_NAMES, sizeof *parser.slots);
     if (!program->names || !parser.slots)

@@ -7,6 +7,8 @@ render_golden.py TEMPLATES OUT   for each TEMPLATES/NAME.jinja: OUT/NAME.txt wit
                                  KIND: text; raise = the message of raise_exception; error = any
                                  other failure (its text is jinja2's, for the reader).
 render_golden.py --snippets      snippets.json -> snippets_expected.json
+render_golden.py --hashes CONFIG OUT   a tokenizer_config.json whose template is not ours to copy:
+                                 "CASE KIND FNV-1a" a line
 """
 import copy
 import datetime
@@ -101,7 +103,26 @@ def render_snippets():
         file.write("\n")
 
 
+def fnv(data):
+    value = 14695981039346656037
+    for byte in data:
+        value = (value ^ byte) * 1099511628211 & 0xFFFFFFFFFFFFFFFF
+    return value
+
+
+def render_hashes(config, out):
+    with open(config, encoding="utf-8") as file:
+        source = json.load(file)["chat_template"]
+    with open(out, "w", encoding="utf-8") as file:
+        for case in conversations():
+            kind, text = render(source, case["variables"])
+            file.write(f"{case['name']} {kind} {fnv(text.encode()):016x}\n")
+
+
 def main():
+    if sys.argv[1] == "--hashes":
+        render_hashes(sys.argv[2], sys.argv[3])
+        return
     if sys.argv[1] == "--snippets":
         render_snippets()
         return
