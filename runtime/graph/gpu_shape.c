@@ -6,6 +6,7 @@ enum {
     TOKENS_SOFTWARE = 128,
     TOKENS_DEVICE = 512,
     EXACT_CHUNK = 256,
+    CONTEXT_MOST = 1 << 24,
 };
 
 static uint32_t smaller(uint32_t a, uint32_t b)
@@ -111,6 +112,9 @@ bool gpu_shape_init(struct gpu_shape *shape, const struct exec_gpu_options *opti
                          "context %u, batch %u, outputs %u: expected context >= batch >= outputs "
                          ">= 1",
                          options->context, options->batch_max, options->outputs_max);
+    if (options->context > CONTEXT_MOST)
+        return fault_set(fault, FAULT_ARGUMENT, "context %u, expected at most %d",
+                         options->context, CONTEXT_MOST);
     if (options->kv == KV_Q8_0)
         return fault_set(fault, FAULT_UNSUPPORTED,
                          "an 8-bit KV cache on a Vulkan device is not there yet; use f16");
