@@ -5,11 +5,17 @@
 #include <math.h>
 #include <string.h>
 
+/* Looking at 16 items is a step. */
+static bool spend_item(struct run *run, size_t index)
+{
+    return index % 16 < 15 || run_spend(run, 0);
+}
+
 static bool equal_items(struct run *run, const struct list *a, const struct list *b, bool *out)
 {
     *out = a->count == b->count;
     for (size_t i = 0; *out && i < a->count; i++)
-        if (!value_equal(run, &a->items[i], &b->items[i], out))
+        if (!value_equal(run, &a->items[i], &b->items[i], out) || !spend_item(run, i))
             return false;
     return true;
 }
@@ -118,7 +124,7 @@ static bool order_lists(struct run *run, const struct list *a, const struct list
     size_t count = a->count < b->count ? a->count : b->count;
     for (size_t i = 0; i < count; i++) {
         bool equal;
-        if (!value_equal(run, &a->items[i], &b->items[i], &equal))
+        if (!value_equal(run, &a->items[i], &b->items[i], &equal) || !spend_item(run, i))
             return false;
         if (!equal)
             return value_compare(run, &a->items[i], &b->items[i], out);
@@ -164,9 +170,7 @@ static bool list_contains(struct run *run, const struct list *list, const struct
 {
     *out = false;
     for (size_t i = 0; i < list->count && !*out; i++) {
-        if (!value_equal(run, &list->items[i], item, out))
-            return false;
-        if (i % 16 == 15 && !run_spend(run, 0))
+        if (!value_equal(run, &list->items[i], item, out) || !spend_item(run, i))
             return false;
     }
     return true;

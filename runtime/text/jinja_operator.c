@@ -206,6 +206,12 @@ static bool add_strings(struct run *run, const struct value *left, const struct 
     return true;
 }
 
+static void copy_values(struct value *out, const struct list *list)
+{
+    if (list->count > 0)
+        memcpy(out, list->items, list->count * sizeof *out);
+}
+
 static bool add_lists(struct run *run, const struct value *left, const struct value *right,
                       struct value *out)
 {
@@ -213,8 +219,8 @@ static bool add_lists(struct run *run, const struct value *left, const struct va
     if (!run_spend(run, (a->count + b->count) * sizeof *a->items) ||
         !value_list(run, left->kind, a->count + b->count, out))
         return false;
-    memcpy(out->list->items, a->items, a->count * sizeof *a->items);
-    memcpy(out->list->items + a->count, b->items, b->count * sizeof *b->items);
+    copy_values(out->list->items, a);
+    copy_values(out->list->items + a->count, b);
     return true;
 }
 
@@ -248,7 +254,7 @@ bool value_repeat(struct run *run, const struct value *value, int64_t times, str
     for (size_t i = 0; i < count; i++) {
         if (!run_spend(run, list->count * sizeof *list->items))
             return false;
-        memcpy(out->list->items + i * list->count, list->items, list->count * sizeof *list->items);
+        copy_values(out->list->items + i * list->count, list);
     }
     return true;
 }

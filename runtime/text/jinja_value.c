@@ -274,7 +274,8 @@ bool dict_set(struct run *run, struct dict *dict, const struct value *key,
         struct pair *pairs = run_alloc(run, capacity, sizeof *pairs);
         if (!pairs)
             return false;
-        memcpy(pairs, dict->pairs, dict->count * sizeof *pairs);
+        if (dict->count > 0)
+            memcpy(pairs, dict->pairs, dict->count * sizeof *pairs);
         dict->pairs = pairs;
         dict->capacity = capacity;
     }
@@ -327,8 +328,8 @@ static bool range_items(struct run *run, const struct range *range, struct list 
 
 static void iterator_items(struct iterator *iterator, struct list *out)
 {
-    out->items = iterator->items + iterator->position;
     out->count = iterator->count - iterator->position;
+    out->items = out->count > 0 ? iterator->items + iterator->position : NULL;
     iterator->position = iterator->count;
 }
 

@@ -7,10 +7,31 @@
 
 /* What ends an answer whatever the file says about it. */
 static const char *const end_spellings[] = {
-    "<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|end|>",
-    "<end_of_turn>", "<end_of_utterance>", "<turn|>", "<|tool_response>", "<eos>", "</s>",
-    "<|return|>", "<|call|>", "<|calls|>", "<|flush|>", "[e~[", "[EOT]", "[EOS]", "<EOT>", "_<EOT>",
-    "<｜end▁of▁sentence｜>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>",
+    "<|endoftext|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "<end_of_utterance>",
+    "<turn|>",
+    "<|tool_response>",
+    "<eos>",
+    "</s>",
+    "<|return|>",
+    "<|call|>",
+    "<|calls|>",
+    "<|flush|>",
+    "[e~[",
+    "[EOT]",
+    "[EOS]",
+    "<EOT>",
+    "_<EOT>",
+    "<｜end▁of▁sentence｜>",
+    "<|fim_pad|>",
+    "<|repo_name|>",
+    "<|file_sep|>",
     "<eom>", /* MOSS: end of the answer */
 };
 

@@ -83,7 +83,7 @@ static void test_memory(void **state)
     expect_fault("{{ (a * 9223372036854775807)|length }}", FAULT_MEMORY, "more than 64 MiB");
     expect_fault("{{ ([[]] * 10000000)|length }}", FAULT_MEMORY, "more than 64 MiB");
     expect_fault("{{ s.replace('', s * 1000000)|length }}", FAULT_MEMORY, "more than 64 MiB");
-    expect_fault("{{ ' ' * 100|indent(90000000) }}", FAULT_MEMORY, "more than 64 MiB");
+    expect_fault("{{ (' ' * 100)|indent(90000000) }}", FAULT_MEMORY, "more than 64 MiB");
     expect_fault("{{ '%99999999s' % 'a' }}", FAULT_MEMORY, "more than 64 MiB");
     expect_fault("{{ a|tojson(indent=90000000) }}", FAULT_MEMORY, "more than 64 MiB");
 }
