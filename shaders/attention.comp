@@ -48,18 +48,7 @@ layout(binding = 6, std430) writeonly buffer Partials
 {
     float partials[]; /* [tokens * heads][chunk_max][HEAD_DIM + 2] */
 };
-layout(push_constant) uniform Push
-{
-    uint kv_heads;
-    uint context;
-    uint chunk;     /* keys a chunk, a multiple of KEYS */
-    uint chunk_max; /* stride of partials */
-    uint window;    /* 0 = all */
-    uint prefix_mask;
-    uint alibi;
-    float scale;
-    float cap;
-};
+#include "attention.glsl"
 
 #ifdef KV_F32
 const uint WORDS = HEAD_DIM;
@@ -68,7 +57,6 @@ const uint WORDS = (HEAD_DIM + 1) / 2;
 #endif
 const uint WORD_LANES = (WORDS + WG - 1) / WG;    /* words of an invocation */
 const uint ROW_LANES = WG > ROWS ? WG / ROWS : 1; /* invocations that share a row's statistics */
-const float NONE = -3.0e38;                       /* a masked score */
 
 shared float q_tile[ROWS * HEAD_DIM];
 shared float score[ROWS * KEYS];
@@ -89,29 +77,6 @@ vec2 unpack_word(uint word)
 #endif
 }
 
-/* Row r of this tile: its token (a row past the end repeats the last token) and head. */
-uint row_token(uint r)
-{
-    return min((gl_WorkGroupID.x * ROWS + r) / GROUP, run.count - 1);
-}
-
-uint row_head(uint r)
-{
-    return gl_WorkGroupID.y * GROUP + (gl_WorkGroupID.x * ROWS + r) % GROUP;
-}
-
-bool row_valid(uint r)
-{
-    return (gl_WorkGroupID.x * ROWS + r) / GROUP < run.count;
-}
-
-bool visible(uint key, uint position)
-{
-    if (prefix_mask != 0 && key < run.prefix)
-        return true;
-    return key <= position && (window == 0 || position - key < window);
-}
-
 void load_queries()
 {
     const uint width = kv_heads * GROUP * HEAD_DIM;
@@ -126,17 +91,6 @@ void load_queries()
         for (uint i = 0; i < WORD_LANES; i++)
             output_sum[r][i] = vec2(0.0);
     barrier();
-}
-
-float adjusted(float dot_product, uint key, uint r)
-{
-    float s = dot_product * scale;
-    if (cap > 0.0)
-        s = cap * tanh(s / cap);
-    const uint position = run.position + row_token(r);
-    if (alibi != 0)
-        s += slopes[row_head(r)] * (float(key) - float(position));
-    return visible(key, position) ? s : NONE;
 }
 
 /* Scores of keys first .. first + KEYS; keys from `end` on are masked. */
@@ -161,7 +115,7 @@ void score_block(uint first, uint end)
             }
         }
         [[unroll]] for (uint r = 0; r < ROWS; r++)
-            score[r * KEYS + i] = key < end ? adjusted(sums[r], key, r) : NONE;
+            score[r * KEYS + i] = key < end ? adjusted(sums[r] * scale, key, r) : NONE;
     }
     barrier();
 }
@@ -221,19 +175,6 @@ void add_block(uint first, uint count)
         row_sum[r] = total;
     }
     barrier();
-}
-
-/* Keys first .. end of this chunk that some row of the tile sees; first is a multiple of KEYS. */
-void key_range(out uint first, out uint end)
-{
-    const uint low = run.position + row_token(0), high = run.position + row_token(ROWS - 1);
-    end = high + 1;
-    if (prefix_mask != 0)
-        end = max(end, run.prefix);
-    end = min(min(end, run.kv_count), (gl_WorkGroupID.z + 1) * chunk);
-    first = gl_WorkGroupID.z * chunk;
-    if (window != 0 && prefix_mask == 0 && low + 1 > window)
-        first = max(first, (low + 1 - window) / KEYS * KEYS);
 }
 
 void write_partial(uint turn)
@@ -309,7 +250,7 @@ void main()
     if (gl_WorkGroupID.x * ROWS >= run.count * GROUP)
         return;
     uint first, end, turn = 0;
-    key_range(first, end);
+    key_range(KEYS, first, end);
     if (PARTIAL != 0 && gl_WorkGroupID.z * chunk >= end)
         return;
     load_queries();

@@ -62,12 +62,14 @@ void main()
         barrier();
         fill(first_row, first_token, tokens, g);
         barrier();
-        for (uint k = 0; k < 32; k++) {
-            const vec4 w = tile_w[k * (TILE_ROWS / 4) + own_row];
-            const vec4 v = tile_x[k * (TILE_TOKENS / 4) + own_token];
-            [[unroll]] for (uint t = 0; t < 4; t++)
-                sums[t] += w * v[t];
-        }
+        for (uint first = 0; first < 32; first += 4)
+            [[unroll]] for (uint i = 0; i < 4; i++) {
+                const uint k = first + i;
+                const vec4 w = tile_w[k * (TILE_ROWS / 4) + own_row];
+                const vec4 v = tile_x[k * (TILE_TOKENS / 4) + own_token];
+                [[unroll]] for (uint t = 0; t < 4; t++)
+                    sums[t] += w * v[t];
+            }
     }
     [[unroll]] for (uint t = 0; t < 4; t++)
         [[unroll]] for (uint r = 0; r < 4; r++) {

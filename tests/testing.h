@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -32,6 +33,20 @@ static inline uint64_t test_random(uint64_t *state)
 static inline float test_uniform(uint64_t *state)
 {
     return (float)((double)(test_random(state) >> 11) / 4503599627370496.0 - 1.0);
+}
+
+/* Where a model file of the catalogue would be: the folder LICHEN_MODELS, else the user's models
+ * folder, where `./setup get NAME` puts it. */
+static inline void test_model_path(const char *name, char *path, size_t size)
+{
+    const char *models = getenv("LICHEN_MODELS"), *data = getenv("XDG_DATA_HOME");
+    const char *home = getenv("HOME");
+    if (models)
+        snprintf(path, size, "%s/%s", models, name);
+    else if (data && data[0])
+        snprintf(path, size, "%s/lichen/models/%s", data, name);
+    else
+        snprintf(path, size, "%s/.local/share/lichen/models/%s", home ? home : "", name);
 }
 
 static inline int test_file_exists(const char *path)

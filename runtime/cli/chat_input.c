@@ -29,9 +29,9 @@ static struct chat_input *input_of(EditLine *edit)
     return input;
 }
 
-/* While a line is edited the terminal sends Ctrl-C as a character (no race between a signal and a
- * read). libedit asks for the prompt when it has set the terminal up so; a signal that came before
- * is put in as that character. */
+/* While a line is edited the terminal sends Ctrl-C as a character: no race between a signal and a
+ * read. The prompt is asked for when the terminal is set up so; a signal that came before is put in
+ * as that character. */
 static char *show_prompt(EditLine *edit)
 {
     struct chat_input *input = input_of(edit);
@@ -110,6 +110,7 @@ bool chat_input_open(const char *history_path, struct chat_input **out, struct f
 static const char *read_line(struct chat_input *input, int *size)
 {
     if (input->edit) {
+        el_set(input->edit, EL_PREP_TERM, 1); /* before the prompt; el_gets would do it after */
         const char *line = el_gets(input->edit, size);
         return line && *size > 0 ? line : NULL;
     }

@@ -33,7 +33,7 @@ void common_add_model(struct common *common, struct option_set *set)
         {"device", 0, OPTION_TEXT, &common->device, "DEVICE",
          "number, part of the name or UUID (lichen devices), or cpu", 0},
         {"threads", 0, OPTION_COUNT, &common->threads, "N", "processors used (0 = all)", 0},
-        {"activations", 0, OPTION_CHOICE, &common->activations, "16|8|float",
+        {"activations", 0, OPTION_CHOICE, &common->activations, "auto|16|8|float",
          "bits of the activations in matrix products", 0},
         {"exact", 0, OPTION_FLAG, &common->exact, NULL,
          "float activations, fixed order: the same logits whatever the batch", 0},
@@ -82,7 +82,8 @@ void common_add_sampler(struct common *common, struct option_set *set)
 bool common_engine_options(struct common *common, struct lichen_engine_options *options)
 {
     static const enum lichen_activations activations[] = {
-        LICHEN_ACTIVATIONS_16, LICHEN_ACTIVATIONS_8, LICHEN_ACTIVATIONS_FLOAT};
+        LICHEN_ACTIVATIONS_AUTO, LICHEN_ACTIVATIONS_16, LICHEN_ACTIVATIONS_8,
+        LICHEN_ACTIVATIONS_FLOAT};
     lichen_engine_defaults(options);
     options->device = common->device;
     options->threads = common->threads;

@@ -48,6 +48,7 @@ static void features_text(const struct gpu_info *info, char text[512])
 static void device_describe(const struct gpu_info *info, struct lichen_device *device)
 {
     memset(device, 0, sizeof *device);
+    device->index = (int32_t)info->index;
     snprintf(device->name, sizeof device->name, "%s", info->name);
     snprintf(device->uuid, sizeof device->uuid, "%s", info->uuid);
     snprintf(device->type, sizeof device->type, "%s", type_text(info->type));
@@ -72,6 +73,7 @@ static void device_describe(const struct gpu_info *info, struct lichen_device *d
 static void cpu_describe(struct lichen_device *device)
 {
     memset(device, 0, sizeof *device);
+    device->index = -1;
     snprintf(device->name, sizeof device->name, "C executor, %u processors", processor_count());
     snprintf(device->type, sizeof device->type, "cpu");
     snprintf(device->driver, sizeof device->driver, "lichen " LICHEN_VERSION);

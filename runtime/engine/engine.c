@@ -38,9 +38,13 @@ static bool keep_string(struct lichen_engine *engine, const char *text, const ch
 
 static enum activation_format activation_format(const struct lichen_engine_options *options)
 {
-    if (options->exact || options->activations == LICHEN_ACTIVATIONS_FLOAT)
-        return ACTIVATIONS_FLOAT;
-    return options->activations == LICHEN_ACTIVATIONS_8 ? ACTIVATIONS_8 : ACTIVATIONS_16;
+    static const enum activation_format formats[] = {
+        [LICHEN_ACTIVATIONS_AUTO] = ACTIVATIONS_AUTO,
+        [LICHEN_ACTIVATIONS_16] = ACTIVATIONS_16,
+        [LICHEN_ACTIVATIONS_8] = ACTIVATIONS_8,
+        [LICHEN_ACTIVATIONS_FLOAT] = ACTIVATIONS_FLOAT,
+    };
+    return options->exact ? ACTIVATIONS_FLOAT : formats[options->activations];
 }
 
 struct lichen_engine *engine_new(const struct lichen_engine_options *options, struct fault *fault)

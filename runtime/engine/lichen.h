@@ -42,6 +42,7 @@ struct lichen_heap {
 };
 
 struct lichen_device {
+    int32_t index; /* the number that `choice` takes; -1 = none (the C executor: "cpu") */
     char name[256];
     char uuid[37];
     char type[16]; /* "discrete", "integrated", "virtual", "software", "cpu" */
@@ -63,7 +64,12 @@ LICHEN_API bool lichen_devices(const char *choice, struct lichen_device **device
 /* ---- engine ---- */
 
 enum lichen_kv { LICHEN_KV_F16, LICHEN_KV_F32, LICHEN_KV_Q8_0 };
-enum lichen_activations { LICHEN_ACTIVATIONS_16, LICHEN_ACTIVATIONS_8, LICHEN_ACTIVATIONS_FLOAT };
+enum lichen_activations {
+    LICHEN_ACTIVATIONS_AUTO, /* 16 bits where the device has packed dots, float on a software one */
+    LICHEN_ACTIVATIONS_16,
+    LICHEN_ACTIVATIONS_8, /* costs about as much truth as 4-bit weights do: a choice, no default */
+    LICHEN_ACTIVATIONS_FLOAT
+};
 
 struct lichen_engine_options {
     const char *model;        /* path of a GGUF file; of a split one any shard */

@@ -31,14 +31,6 @@ static void heap_total(struct lichen_plan_heap *heap)
 
 /* ---- the C executor: one heap, the memory of this process ---- */
 
-static uint64_t weight_bytes(const struct plan *plan)
-{
-    uint64_t size = 0;
-    for (uint32_t i = 0; i < plan->weight_count; i++)
-        size += plan->weights[i].tensor->size;
-    return size;
-}
-
 static void cpu_plan(const struct lichen_engine *engine, enum kv_type kv, struct lichen_plan *plan,
                      uint32_t outputs)
 {
@@ -52,7 +44,7 @@ static void cpu_plan(const struct lichen_engine *engine, enum kv_type kv, struct
     plan->heap_count = 1;
     snprintf(heap->name, sizeof heap->name, "process memory");
     heap->capacity = heap->free = memory_available();
-    heap->weights = weight_bytes(&engine->plan);
+    heap->weights = ref_weights_memory(&engine->plan);
     exec_ref_memory(&options, &heap->kv, &heap->activations);
     heap_total(heap);
 }

@@ -89,7 +89,8 @@ static void read_subgroups(struct gpu_info *info, const struct properties *prope
                            const struct gpu_chain *features)
 {
     const VkSubgroupFeatureFlags needed =
-        VK_SUBGROUP_FEATURE_BASIC_BIT | VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;
+        VK_SUBGROUP_FEATURE_BASIC_BIT | VK_SUBGROUP_FEATURE_ARITHMETIC_BIT |
+        VK_SUBGROUP_FEATURE_BALLOT_BIT; /* subgroupBroadcast is of the ballot group */
     info->subgroup_size = properties->v11.subgroupSize;
     info->subgroup_arithmetic =
         (properties->v11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&

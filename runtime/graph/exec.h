@@ -70,7 +70,9 @@ struct ref_weights;
 bool ref_weights_load(const struct plan *plan, const struct gguf *gguf, struct ref_weights **out,
                       struct fault *fault);
 void ref_weights_free(struct ref_weights *weights);
+/* Bytes allocated by load; the same number before it (the memory plan). */
 uint64_t ref_weights_size(const struct ref_weights *weights);
+uint64_t ref_weights_memory(const struct plan *plan);
 
 bool exec_ref_create(const struct exec_ref_options *options, const struct ref_weights *weights,
                      struct exec **out, struct fault *fault);

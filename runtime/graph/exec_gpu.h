@@ -10,9 +10,11 @@
 #include "gpu.h"
 
 enum activation_format {
-    ACTIVATIONS_16,   /* two int8 planes, the default with packed dot */
-    ACTIVATIONS_8,    /* the user's choice */
-    ACTIVATIONS_FLOAT /* float32 twin; --exact, and where packed dot is missing */
+    ACTIVATIONS_16,    /* two int8 planes, packed dot */
+    ACTIVATIONS_8,     /* one int8 plane: the user's choice, never a default */
+    ACTIVATIONS_FLOAT, /* float32 twin; --exact, and where packed dot is missing */
+    ACTIVATIONS_AUTO   /* 16 on a device with packed dot; float on a software device, where float
+                          kernels are faster and truer (docs/kernels.md) */
 };
 
 struct gpu_weights; /* immutable after load, shared by executors */

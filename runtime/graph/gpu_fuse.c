@@ -152,6 +152,15 @@ static void find_query(const struct fuse *fuse, uint32_t store, struct gpu_store
     found->q_norm = find_norm(fuse, q, found->q_rope, plan->steps[store].kv_store.head_dim);
 }
 
+/* True when the kernel would write q over what it reads as k or v. */
+static bool query_meets_key(const struct plan *plan, uint32_t store, const struct gpu_store *found)
+{
+    const struct step *step = &plan->steps[store];
+    uint32_t q = slot_of(plan, plan->steps[found->q_rope].output);
+    uint32_t k = found->k_norm != PLAN_NONE ? plan->steps[found->k_norm].input[0] : step->input[0];
+    return q == slot_of(plan, k) || q == slot_of(plan, step->input[1]);
+}
+
 static void drop_unmovable(const struct fuse *fuse, uint32_t store, struct gpu_store *found)
 {
     if (found->q_norm != PLAN_NONE && !can_move(fuse, found->q_norm, store, found))
@@ -162,6 +171,8 @@ static void drop_unmovable(const struct fuse *fuse, uint32_t store, struct gpu_s
         found->k_norm = PLAN_NONE;
     if (found->k_rope != PLAN_NONE && !can_move(fuse, found->k_rope, store, found))
         *found = (struct gpu_store){PLAN_NONE, PLAN_NONE, PLAN_NONE, PLAN_NONE};
+    if (found->q_rope != PLAN_NONE && query_meets_key(fuse->plan, store, found))
+        found->q_norm = found->q_rope = PLAN_NONE;
 }
 
 static void absorb(const struct fuse *fuse, uint32_t step, uint32_t target)

@@ -174,7 +174,7 @@ static uint32_t quant_unit(const struct lower *lower, const struct step *step)
     case OP_NORM:
         return step->norm.group;
     case OP_ATTENTION:
-        return step->attention.head_dim;
+        return lower_attention_unit(lower, &step->attention);
     case OP_GLU:
     case OP_ACTIVATION:
         return lower->plan->buffers[step->output].width;

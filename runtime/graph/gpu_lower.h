@@ -57,6 +57,8 @@ bool lower_activation(struct lower *lower, uint32_t index);
 bool lower_add(struct lower *lower, uint32_t index);
 bool lower_select(struct lower *lower, uint32_t index);
 bool lower_softcap(struct lower *lower, uint32_t index);
+/* The unit in which an attention kernel can write quants itself; 1 = it cannot. */
+uint32_t lower_attention_unit(const struct lower *lower, const struct attention_params *params);
 /* The packed-dot form of a buffer by a kernel of its own. */
 bool lower_quantize(struct lower *lower, uint32_t buffer);
 bool lower_top(struct lower *lower);

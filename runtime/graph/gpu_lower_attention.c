@@ -94,6 +94,21 @@ bool lower_kv_store(struct lower *lower, uint32_t index)
 
 /* ---- attention ---- */
 
+/* attention_lane.comp: software devices, f16 caches, heads of whole fetches. */
+static bool attention_by_lane(const struct lower *lower, const struct attention_params *params)
+{
+    const struct gpu_shape *shape = &lower->gpu->shape;
+    return shape->software && gpu_device_info(exec_device(lower->gpu))->subgroup_arithmetic &&
+           lower->gpu->options.kv == KV_F16 && params->head_dim % 8 == 0 &&
+           params->head_dim % shape->attention_group == 0;
+}
+
+/* head_dim when attention can write quants itself, else 1. */
+uint32_t lower_attention_unit(const struct lower *lower, const struct attention_params *params)
+{
+    return attention_by_lane(lower, params) && !lower->program->split ? 1 : params->head_dim;
+}
+
 /* Query rows of a workgroup: for one token the heads that share a K/V head. */
 static uint32_t tile_rows(const struct lower *lower, uint32_t group)
 {
@@ -129,17 +144,23 @@ static bool attention_emit(struct lower *lower, uint32_t index, uint32_t quant)
     const struct gpu_space *space = &lower->gpu->space;
     uint32_t group = params->heads / params->kv_heads, rows = tile_rows(lower, group);
     bool split = lower->program->split, floats = lower->fusions[index].write_float || !quant;
+    bool lane = attention_by_lane(lower, params);
     struct kernel_call kernel;
     kernel_begin(&kernel,
-                 lower->gpu->options.kv == KV_F16 ? SHADER_ATTENTION : SHADER_ATTENTION_F32,
+                 lane                                ? SHADER_ATTENTION_LANE
+                 : lower->gpu->options.kv == KV_F16 ? SHADER_ATTENTION
+                                                     : SHADER_ATTENTION_F32,
                  shape->attention_group);
     kernel_spec(&kernel, rows);
     kernel_spec(&kernel, params->head_dim);
     kernel_spec(&kernel, group);
-    kernel_spec(&kernel, shape->attention_keys);
+    if (!lane)
+        kernel_spec(&kernel, shape->attention_keys);
     kernel_spec(&kernel, split);
-    kernel_spec(&kernel, !split && floats);
-    kernel_spec(&kernel, split ? 0 : quant);
+    if (!lane) {
+        kernel_spec(&kernel, !split && floats);
+        kernel_spec(&kernel, split ? 0 : quant);
+    }
     kernel_bind(&kernel, 0, space->run, ACCESS_READ);
     kernel_bind(&kernel, 1, lower_floats(lower, step->input[0]), ACCESS_READ);
     kernel_bind(&kernel, 2, space->keys[params->layer], ACCESS_READ);
@@ -194,7 +215,8 @@ static bool combine_emit(struct lower *lower, uint32_t index, uint32_t quant)
 bool lower_attention(struct lower *lower, uint32_t index)
 {
     const struct step *step = &lower->plan->steps[index];
-    uint32_t quant = lower_own_quants(lower, index, step->attention.head_dim);
+    uint32_t quant =
+        lower_own_quants(lower, index, lower_attention_unit(lower, &step->attention));
     if (!attention_emit(lower, index, quant))
         return false;
     return !lower->program->split || combine_emit(lower, index, quant);

@@ -6,6 +6,7 @@ enum {
     TOKENS_SOFTWARE = 128,
     TOKENS_DEVICE = 512,
     EXACT_CHUNK = 256,
+    CONTEXT_MOST = 1 << 24,
 };
 
 static uint32_t smaller(uint32_t a, uint32_t b)
@@ -90,22 +91,33 @@ static void shape_buckets(struct gpu_shape *shape, uint32_t most)
     shape->buckets[shape->bucket_count++] = most;
 }
 
+static enum activation_format format_for(const struct gpu_info *info,
+                                         const struct exec_gpu_options *options)
+{
+    if (options->exact || !info->packed_dot)
+        return ACTIVATIONS_FLOAT;
+    if (options->activations != ACTIVATIONS_AUTO)
+        return options->activations;
+    return info->type == GPU_SOFTWARE ? ACTIVATIONS_FLOAT : ACTIVATIONS_16;
+}
+
 bool gpu_shape_init(struct gpu_shape *shape, const struct exec_gpu_options *options,
                     struct fault *fault)
 {
     const struct gpu_info *info = gpu_device_info(options->device);
-    *shape = (struct gpu_shape){.format = options->activations};
+    *shape = (struct gpu_shape){.format = format_for(info, options)};
     if (options->context == 0 || options->batch_max == 0 || options->outputs_max == 0 ||
         options->batch_max > options->context || options->outputs_max > options->batch_max)
         return fault_set(fault, FAULT_ARGUMENT,
                          "context %u, batch %u, outputs %u: expected context >= batch >= outputs "
                          ">= 1",
                          options->context, options->batch_max, options->outputs_max);
+    if (options->context > CONTEXT_MOST)
+        return fault_set(fault, FAULT_ARGUMENT, "context %u, expected at most %d",
+                         options->context, CONTEXT_MOST);
     if (options->kv == KV_Q8_0)
         return fault_set(fault, FAULT_UNSUPPORTED,
                          "an 8-bit KV cache on a Vulkan device is not there yet; use f16");
-    if (options->exact || !info->packed_dot)
-        shape->format = ACTIVATIONS_FLOAT;
     shape_device(shape, info);
     shape->rows_max = tokens_limit(options, shape);
     shape->outputs_max = outputs_limit(options, shape->rows_max);

@@ -1,8 +1,9 @@
 /* gpu_tiling.c: the choice of kernel and tile.
  *
- *   software devices                  matmul_lane
- *   up to 8 tokens                    matmul_gemv, packed dots when the device has them
- *   more, or no subgroup operations   matmul_gemm */
+ *   packed dots wanted and there, up to 8 tokens   matmul_gemv with packed dots
+ *   else a software device                         matmul_lane
+ *   else up to 8 tokens                            matmul_gemv
+ *   more, or no subgroup operations                matmul_gemm */
 #include "gpu_tiling.h"
 
 #include <assert.h>
@@ -52,14 +53,13 @@ enum matmul_kind gpu_matmul_choose(const struct gpu_info *info, enum dtype dtype
     assert(variant);
     if (!info->subgroup_arithmetic)
         return MATMUL_GEMM;
+    bool packed = format != ACTIVATIONS_FLOAT && info->packed_dot &&
+                  variant->shader[MATMUL_GEMV_16] != SHADER_COUNT;
+    if (packed && tokens_max <= GEMV_TOKENS_MAX)
+        return format == ACTIVATIONS_8 ? MATMUL_GEMV_8 : MATMUL_GEMV_16;
     if (info->type == GPU_SOFTWARE)
         return MATMUL_LANE;
-    if (tokens_max > GEMV_TOKENS_MAX)
-        return MATMUL_GEMM;
-    if (format == ACTIVATIONS_FLOAT || !info->packed_dot ||
-        variant->shader[MATMUL_GEMV_16] == SHADER_COUNT)
-        return MATMUL_GEMV;
-    return format == ACTIVATIONS_8 ? MATMUL_GEMV_8 : MATMUL_GEMV_16;
+    return tokens_max <= GEMV_TOKENS_MAX ? MATMUL_GEMV : MATMUL_GEMM;
 }
 
 static uint32_t min_u32(uint32_t a, uint32_t b)

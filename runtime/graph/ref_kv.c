@@ -36,16 +36,19 @@ uint32_t ref_kv_row_floats(enum kv_type kv, uint32_t head_dim)
     return kv_blocks(kv, head_dim) * kv_dtype(kv)->block_weights;
 }
 
+/* What is not finite, or too large for a half scale, makes the block NaN: a failure must show. */
 static void encode_q8_0(const float *src, uint32_t count, uint8_t *dst)
 {
     float largest = 0;
-    for (uint32_t i = 0; i < count; i++)
-        if (fabsf(src[i]) > largest)
-            largest = fabsf(src[i]);
-    struct block_q8_0 block = {.d = half_from_float(largest / 127)};
-    float scale = half_to_float(block.d);
+    bool finite = true;
     for (uint32_t i = 0; i < count; i++) {
-        float q = scale > 0 ? roundf(src[i] / scale) : 0;
+        finite = finite && isfinite(src[i]);
+        largest = fmaxf(largest, fabsf(src[i]));
+    }
+    struct block_q8_0 block = {.d = half_from_float(finite ? largest / 127 : NAN)};
+    float scale = half_to_float(block.d);
+    for (uint32_t i = 0; i < count && scale > 0 && scale < INFINITY; i++) {
+        float q = roundf(src[i] / scale);
         block.qs[i] = (int8_t)(q > 127 ? 127 : q < -127 ? -127 : q);
     }
     memcpy(dst, &block, sizeof block);

@@ -67,6 +67,18 @@ uint64_t ref_weights_size(const struct ref_weights *weights)
     return weights->arena.used;
 }
 
+uint64_t ref_weights_memory(const struct plan *plan)
+{
+    const struct ref_weights *tables = NULL; /* for sizeof alone */
+    uint64_t size = plan->weight_count * (sizeof *tables->blocks + sizeof *tables->vectors);
+    for (uint32_t i = 0; i < plan->weight_count; i++) {
+        size += plan->weights[i].tensor->size;
+        if (plan->weights[i].rows == 1)
+            size += plan->weights[i].cols * sizeof **tables->vectors;
+    }
+    return size;
+}
+
 void ref_weights_decode(const struct ref_weights *weights, uint32_t index, uint32_t row,
                         uint32_t count, float *dst)
 {

@@ -64,7 +64,7 @@ static bool table_create(struct tokenizer *tokenizer, size_t count, struct fault
     table->ranks = arena_alloc(&tokenizer->arena, capacity, sizeof *table->ranks);
     table->joined = arena_alloc(&tokenizer->arena, capacity, sizeof *table->joined);
     table->mask = capacity - 1;
-    return (table->pairs && table->ranks && table->joined) || no_memory(fault);
+    return (table->pairs && table->ranks && table->joined) || vocab_no_memory(fault);
 }
 
 /* A merge of two tokens into a third, "left right". The first of two equal pairs counts. */
@@ -117,7 +117,7 @@ static bool read_merges(struct tokenizer *tokenizer, const struct gguf *gguf, bo
         return false;
     char *scratch = malloc(2 * TOKEN_SIZE_LIMIT + 1);
     if (!scratch)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     bool read = true;
     for (size_t i = 0; read && i < count; i++) {
         if (items[i].size > 2 * TOKEN_SIZE_LIMIT)
@@ -204,7 +204,7 @@ static bool push_symbols(struct encoder *encoder, const char *text)
         bool pushed = symbols[i].id >= 0
                           ? token_list_push(encoder->out, symbols[i].id, encoder->fault)
                           : vocab_push_bytes(encoder->tokenizer, text + symbols[i].start,
-                                           (size_t)symbols[i].size, encoder->out, encoder->fault);
+                                             (size_t)symbols[i].size, encoder->out, encoder->fault);
         if (!pushed)
             return false;
     }
@@ -249,7 +249,8 @@ static bool encode_text(struct encoder *encoder, const char *text, size_t size)
         if (broken == 0)
             broken = size - valid; /* cut off at the end */
         if (!encode_valid(encoder, text, valid) ||
-            !vocab_push_bytes(encoder->tokenizer, text + valid, broken, encoder->out, encoder->fault))
+            !vocab_push_bytes(encoder->tokenizer, text + valid, broken, encoder->out,
+                              encoder->fault))
             return false;
         text += valid + broken;
         size -= valid + broken;
@@ -263,12 +264,12 @@ bool bpe_encode(const struct tokenizer *tokenizer, const char *text, size_t size
     struct encoder encoder = {tokenizer, scratch, out, fault};
     if (tokenizer->ignore_merges && !scratch->spelling &&
         !(scratch->spelling = malloc(TOKEN_SIZE_LIMIT)))
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     if (!tokenizer->mark_spaces)
         return encode_text(&encoder, text, size);
     char *marked = spm_mark_spaces(text, size, &size);
     if (!marked)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     bool encoded = encode_text(&encoder, marked, size);
     free(marked);
     return encoded;

@@ -106,8 +106,8 @@ static bool begins(const char *text, size_t size, const char *word)
  * list is that of Hugging Face's clean_up_tokenization. */
 static bool space_goes(const char *text, size_t size)
 {
-    static const char *const patterns[] = {" .", " ?", " !", " ,", " n't", " 'm", " 's", " 've",
-                                           " 're"};
+    static const char *const patterns[] = {" .",  " ?",  " !",   " ,",  " n't",
+                                           " 'm", " 's", " 've", " 're"};
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
         if (begins(text, size, patterns[i]))
             return true;
@@ -137,10 +137,10 @@ bool tokenizer_decode_all(const struct tokenizer *tokenizer, const int32_t *ids,
     size_t total = 0;
     for (size_t i = 0; i < count; i++)
         if (__builtin_add_overflow(total, tokenizer->spellings[ids[i]].size, &total))
-            return no_memory(fault);
+            return vocab_no_memory(fault);
     char *bytes = total == SIZE_MAX ? NULL : malloc(total + 1);
     if (!bytes)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     size_t used = 0;
     for (size_t i = 0; i < count; i++)
         used += tokenizer_decode(tokenizer, ids[i], special, bytes + used, total - used);

@@ -18,7 +18,7 @@ bool merger_begin(struct merger *merger, size_t count, struct fault *fault)
     merger->heap = malloc(3 * capacity * sizeof *merger->heap);
     if (!merger->symbols || !merger->heap) {
         merger_free(merger);
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     }
     merger->capacity = capacity;
     return true;
@@ -35,8 +35,7 @@ void merger_push(struct merger *merger, int32_t id, size_t start, size_t size)
 {
     assert(merger->count < merger->capacity);
     int32_t at = (int32_t)merger->count++;
-    merger->symbols[at] =
-        (struct symbol){id, (int32_t)start, (int32_t)size, at - 1, MERGE_END};
+    merger->symbols[at] = (struct symbol){id, (int32_t)start, (int32_t)size, at - 1, MERGE_END};
     if (at > 0)
         merger->symbols[at - 1].next = at;
 }

@@ -16,7 +16,7 @@ struct symbol {
     int32_t previous, next; /* symbols, MERGE_END */
 };
 
-struct merger { /* scratch for one call; init by zeroing */
+struct merger {             /* scratch for one call; init by zeroing */
     struct symbol *symbols; /* [capacity] */
     uint64_t *heap;         /* [3 * capacity], rank << 32 | left */
     size_t count;           /* symbols */

@@ -17,8 +17,8 @@
 #define UPPER "\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}"
 #define LOWER "\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}"
 #define CASED(contraction)                                                                         \
-    "[^\\r\\n\\p{L}\\p{N}]?[" UPPER "]*[" LOWER "]+" contraction                                   \
-    "|[^\\r\\n\\p{L}\\p{N}]?[" UPPER "]+[" LOWER "]*" contraction "|"
+    "[^\\r\\n\\p{L}\\p{N}]?[" UPPER "]*[" LOWER "]+" contraction "|[^\\r\\n\\p{L}\\p{N}]?[" UPPER  \
+    "]+[" LOWER "]*" contraction "|"
 
 #define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+|" MARKS "|" BLANKS
 #define LLAMA3 ENGLISH "|" LETTERS "\\p{N}{1,3}|" MARKS "[\\r\\n]*|" LINES BLANKS
@@ -56,7 +56,10 @@
 #define KIMI_LOWER "[^\\p{Lu}\\p{Lt}" NOT_WORD "]"
 
 #define STAGES(name) static const struct pre_stage stages_##name[PRE_STAGE_LIMIT]
-#define P(pattern) {STAGE_PATTERN, pattern}
+#define P(pattern)                                                                                 \
+    {                                                                                              \
+        STAGE_PATTERN, pattern                                                                     \
+    }
 
 STAGES(default) = {P("[\\p{P}$+<=>^~|]+"), P(GPT2), P("\\p{N}+"), P("[0-9][0-9][0-9]")};
 STAGES(gpt2) = {P(GPT2)};
@@ -70,8 +73,8 @@ STAGES(minicpm5) = {P("\\p{N}{1,3}"),
                     P(ENGLISH "|" LETTERS "\\p{N}+|" MARKS "[\\r\\n]*|" LINES BLANKS)};
 STAGES(ufakzeka) = {P(LETTERS "\\p{N}|" MARKS "[\\r\\n]*|" LINES BLANKS)};
 STAGES(laguna) = {P("[^\\n]+|\\n+"), P(QWEN2)};
-STAGES(bailing) = {P("'(?i:[sdmt]|ll|ve|re)|" LETTERS "\\p{N}|" MARKS "[\\r\\n]*|[" SPACE
-                     "]*[\\r\\n]|" BLANKS)};
+STAGES(bailing) = {
+    P("'(?i:[sdmt]|ll|ve|re)|" LETTERS "\\p{N}|" MARKS "[\\r\\n]*|[" SPACE "]*[\\r\\n]|" BLANKS)};
 STAGES(seed) = {P(ENGLISH "|" LETTERS "\\p{N}| ?[^" SPACE "\\p{L}\\p{N}\\r\\n]+|" LINES BLANKS)};
 /* Behind a blank that is no line end, a chunk of a run is being cut in which LINES has already
  * failed: the lookbehind only keeps it from scanning the run again for every chunk. */
@@ -95,8 +98,8 @@ STAGES(deepseek_coder) = {P("[\\r\\n]"), P("[" SPACE "]?\\p{L}+"), P("[" SPACE "
                           P(CJK_DEEPSEEK), P("\\p{N}")};
 STAGES(deepseek_v3) = {P("\\p{N}{1,3}"), P(CJK),
                        P(DEEPSEEK_WORDS " ?[\\p{P}\\p{S}]+[\\r\\n]*|" LINES BLANKS)};
-STAGES(spark) = {P("\\p{N}{1,3}"), P(CJK),
-                 P(DEEPSEEK_WORDS " ?[\\p{P}\\p{S}]+|[\\r\\n]|" BLANKS), P("\\p{N}")};
+STAGES(spark) = {P("\\p{N}{1,3}"), P(CJK), P(DEEPSEEK_WORDS " ?[\\p{P}\\p{S}]+|[\\r\\n]|" BLANKS),
+                 P("\\p{N}")};
 STAGES(afmoe) = {{STAGE_DIGITS, NULL},
                  P("[\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{8C48}-\\x{FAFF}\\x{3040}-\\x{309F}"
                    "\\x{30A0}-\\x{30FF}\\x{FF65}-\\x{FF9F}\\x{2F00}-\\x{2FDF}\\x{E40}-\\x{E7F}"
@@ -113,12 +116,9 @@ STAGES(viking) = {P(" ?[^(" SPACE "|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{
                     "\\x{60C})]+"),
                   P("\\p{N}")};
 STAGES(tekken) = {P(CASED("") "\\p{N}|" MARKS "[\\r\\n/]*|" LINES BLANKS)};
-STAGES(chameleon) = {P("<sentinel:[0-9]+>"),
-                     P("IMGIMG[A-I]{1,4}Z"),
-                     P("[\\t\\n]|    |  "),
-                     P("\\p{N}"),
-                     P("[\\p{P}!-/:-@\\[-`{-~]"),
-                     P(GPT2)};
+STAGES(chameleon) = {P("<sentinel:[0-9]+>"),      P("IMGIMG[A-I]{1,4}Z"),
+                     P("[\\t\\n]|    |  "),       P("\\p{N}"),
+                     P("[\\p{P}!-/:-@\\[-`{-~]"), P(GPT2)};
 STAGES(gpt4o) = {P(O200K)};
 STAGES(tiny_aya) = {{STAGE_DIGITS_BOUNDED, NULL}, P(O200K)};
 STAGES(kimi) = {P("\\p{sc:Han}+|[^\\r\\n\\p{L}\\p{N}]?" KIMI_UPPER "*" KIMI_LOWER "+" ENGLISH

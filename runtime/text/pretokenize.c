@@ -93,7 +93,7 @@ static bool piece_push(struct piece_list *list, size_t end, struct fault *fault)
         size_t capacity = list->capacity ? 2 * list->capacity : 64;
         uint32_t *ends = realloc(list->ends, capacity * sizeof *ends);
         if (!ends)
-            return no_memory(fault);
+            return vocab_no_memory(fault);
         list->ends = ends;
         list->capacity = capacity;
     }
@@ -219,16 +219,16 @@ bool pretokenizer_create(const char *name, struct pretokenizer **out, struct fau
                          "tokenizer.ggml.pre: lichen does not know the pre-tokenizer \"%s\"", name);
     struct pretokenizer *pretokenizer = calloc(1, sizeof *pretokenizer);
     if (!pretokenizer)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     pretokenizer->recipe = recipe;
     for (int i = 0; i < PRE_STAGE_LIMIT; i++) {
         if (recipe->stages[i].kind != STAGE_PATTERN)
             continue;
         int error;
         size_t offset;
-        pcre2_code *code = pcre2_compile((PCRE2_SPTR)recipe->stages[i].pattern,
-                                         PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP, &error,
-                                         &offset, NULL);
+        pcre2_code *code =
+            pcre2_compile((PCRE2_SPTR)recipe->stages[i].pattern, PCRE2_ZERO_TERMINATED,
+                          PCRE2_UTF | PCRE2_UCP, &error, &offset, NULL);
         if (!code) {
             pretokenizer_destroy(pretokenizer);
             return fault_set(fault, FAULT_UNSUPPORTED,
@@ -286,7 +286,7 @@ bool pretokenizer_split(const struct pretokenizer *pretokenizer, const char *tex
     if (size == 0)
         return true;
     if (!splitter->matcher && !(splitter->matcher = matcher_create()))
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     bool done = piece_push(&splitter->pieces, size, fault);
     for (int i = 0; done && i < PRE_STAGE_LIMIT; i++) {
         if (pretokenizer->recipe->stages[i].kind == STAGE_NONE)

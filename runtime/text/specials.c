@@ -7,10 +7,31 @@
 
 /* What ends an answer whatever the file says about it. */
 static const char *const end_spellings[] = {
-    "<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|end|>",
-    "<end_of_turn>", "<end_of_utterance>", "<turn|>", "<|tool_response>", "<eos>", "</s>",
-    "<|return|>", "<|call|>", "<|calls|>", "<|flush|>", "[e~[", "[EOT]", "[EOS]", "<EOT>", "_<EOT>",
-    "<｜end▁of▁sentence｜>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>",
+    "<|endoftext|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "<end_of_utterance>",
+    "<turn|>",
+    "<|tool_response>",
+    "<eos>",
+    "</s>",
+    "<|return|>",
+    "<|call|>",
+    "<|calls|>",
+    "<|flush|>",
+    "[e~[",
+    "[EOT]",
+    "[EOS]",
+    "<EOT>",
+    "_<EOT>",
+    "<｜end▁of▁sentence｜>",
+    "<|fim_pad|>",
+    "<|repo_name|>",
+    "<|file_sep|>",
     "<eom>", /* MOSS: end of the answer */
 };
 
@@ -49,7 +70,7 @@ static bool find_ends(struct tokenizer *tokenizer, struct fault *fault)
 {
     tokenizer->ends = arena_alloc(&tokenizer->arena, tokenizer->count, sizeof *tokenizer->ends);
     if (!tokenizer->ends)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     for (size_t i = 0; i < sizeof end_spellings / sizeof *end_spellings; i++)
         mark_end(tokenizer, find_spelling(tokenizer, end_spellings[i]), true);
     mark_end(tokenizer, tokenizer->specials.eos, false);

@@ -66,10 +66,9 @@ static bool encode_marked(const struct tokenizer *tokenizer, struct merger *merg
     merger_run(merger, pair_score, &context);
     for (int32_t i = size > 0 ? 0 : MERGE_END; i != MERGE_END; i = merger->symbols[i].next) {
         const struct symbol *symbol = &merger->symbols[i];
-        bool pushed = symbol->id >= 0
-                          ? token_list_push(out, symbol->id, fault)
-                          : vocab_push_bytes(tokenizer, text + symbol->start,
-                                             (size_t)symbol->size, out, fault);
+        bool pushed = symbol->id >= 0 ? token_list_push(out, symbol->id, fault)
+                                      : vocab_push_bytes(tokenizer, text + symbol->start,
+                                                         (size_t)symbol->size, out, fault);
         if (!pushed)
             return false;
     }
@@ -82,7 +81,7 @@ bool spm_encode(const struct tokenizer *tokenizer, const char *text, size_t size
     size_t marked_size;
     char *marked = spm_mark_spaces(text, size, &marked_size);
     if (!marked)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     bool encoded = encode_marked(tokenizer, &scratch->merger, marked, marked_size, out, fault);
     free(marked);
     return encoded;

@@ -17,9 +17,9 @@ struct stream {
     struct gguf_string *stops;         /* [stop_count], owned with their bytes in one block */
     size_t stop_count;
     bool keep_space;
-    bool begun;        /* something came out: no dummy space any more */
+    bool begun; /* something came out: no dummy space any more */
     bool stopped;
-    struct buffer raw; /* bytes of tokens; between calls at most 3, an unfinished character */
+    struct buffer raw;  /* bytes of tokens; between calls at most 3, an unfinished character */
     struct buffer text; /* characters: [0, shown) handed out, then what is held back */
     size_t shown;
 };
@@ -32,7 +32,7 @@ static bool buffer_reserve(struct buffer *buffer, size_t size, struct fault *fau
     size_t capacity = 2 * buffer->capacity + size + 64;
     char *bytes = realloc(buffer->bytes, capacity);
     if (!bytes)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     buffer->bytes = bytes;
     buffer->capacity = capacity;
     return true;
@@ -63,7 +63,7 @@ static bool copy_stops(struct stream *stream, const char *const *stops, size_t c
     }
     stream->stops = malloc(count * sizeof *stream->stops + size + 1);
     if (!stream->stops)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     char *bytes = (char *)(stream->stops + count);
     for (size_t i = 0; i < count; i++) {
         stream->stops[i] = (struct gguf_string){bytes, strlen(stops[i])};
@@ -79,7 +79,7 @@ bool stream_create(const struct tokenizer *tokenizer, const char *const *stops, 
 {
     struct stream *stream = calloc(1, sizeof *stream);
     if (!stream)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     stream->tokenizer = tokenizer;
     /* flush cannot fail, so its room for one broken character is there from the start. */
     if (!copy_stops(stream, stops, stop_count, fault) ||

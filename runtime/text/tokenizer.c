@@ -16,7 +16,7 @@ bool token_list_push(struct token_list *list, int32_t id, struct fault *fault)
         size_t capacity = list->capacity ? 2 * list->capacity : 64;
         int32_t *ids = realloc(list->ids, capacity * sizeof *ids);
         if (!ids)
-            return no_memory(fault);
+            return vocab_no_memory(fault);
         list->ids = ids;
         list->capacity = capacity;
     }
@@ -62,12 +62,11 @@ static bool read_names(struct tokenizer *tokenizer, const struct gguf *gguf, str
     if (pre.size > 100)
         return fault_set(fault, FAULT_FORMAT, "tokenizer.ggml.pre: %zu bytes", pre.size);
     tokenizer->pre_name = arena_copy(&tokenizer->arena, pre.bytes, pre.size);
-    return tokenizer->pre_name || no_memory(fault);
+    return tokenizer->pre_name || vocab_no_memory(fault);
 }
 
 /* What the models do where the file is silent, then the file. */
-static bool read_switches(struct tokenizer *tokenizer, const struct gguf *gguf,
-                          struct fault *fault)
+static bool read_switches(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
 {
     bool pieces = tokenizer->model == MODEL_SPM || tokenizer->model == MODEL_UNIGRAM;
     struct tokenizer_specials *specials = &tokenizer->specials;
@@ -117,7 +116,7 @@ bool tokenizer_create(const struct gguf *gguf, struct tokenizer **out, struct fa
 {
     struct tokenizer *tokenizer = calloc(1, sizeof *tokenizer);
     if (!tokenizer)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     arena_init(&tokenizer->arena, 0);
     if (!fill(tokenizer, gguf, fault)) {
         tokenizer_destroy(tokenizer);
@@ -271,7 +270,7 @@ static bool encode_plain(const struct tokenizer *tokenizer, const char *text, si
         return encode_user(tokenizer, text, size, scratch, out, fault);
     char *prepared = prepare(tokenizer, text, size, &size);
     if (!prepared)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     bool encoded = encode_user(tokenizer, prepared, size, scratch, out, fault);
     free(prepared);
     return encoded;
@@ -288,7 +287,9 @@ static bool encode_special(const struct tokenizer *tokenizer, const char *text, 
             plain++;
             plain_count--;
         }
-        size_t limit = plain_count == 0 ? size : plain->offset > at ? plain->offset : at;
+        size_t limit = plain_count == 0 || plain->offset > size ? size : plain->offset;
+        if (limit < at)
+            limit = at;
         size_t token_size;
         int32_t id = prefix_longest(&tokenizer->control, text + at, limit - at, &token_size);
         if (id < 0) {
@@ -306,31 +307,29 @@ static bool encode_special(const struct tokenizer *tokenizer, const char *text, 
 
 static bool check_size(size_t size, struct fault *fault)
 {
-    return size <= TEXT_LIMIT || fault_set(fault, FAULT_ARGUMENT,
-                                           "text: %zu bytes, at most %d can be tokenized at once",
-                                           size, TEXT_LIMIT);
+    return size <= TEXT_LIMIT ||
+           fault_set(fault, FAULT_ARGUMENT, "text: %zu bytes, at most %d can be tokenized at once",
+                     size, TEXT_LIMIT);
 }
 
 static int32_t start_token(const struct tokenizer *tokenizer)
 {
     const struct tokenizer_specials *specials = &tokenizer->specials;
-    return specials->bos < 0 && tokenizer->model == MODEL_WORDPIECE ? specials->cls
-                                                                    : specials->bos;
+    return specials->bos < 0 && tokenizer->model == MODEL_WORDPIECE ? specials->cls : specials->bos;
 }
 
 bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
-                      struct tokenize_options options, struct token_list *out,
-                      struct fault *fault)
+                      struct tokenize_options options, struct token_list *out, struct fault *fault)
 {
     const struct tokenizer_specials *specials = &tokenizer->specials;
     if (!check_size(size, fault))
         return false;
-    if (options.bos && specials->add_bos &&
-        !token_list_push(out, start_token(tokenizer), fault))
+    if (options.bos && specials->add_bos && !token_list_push(out, start_token(tokenizer), fault))
         return false;
     struct scratch scratch = {0};
-    bool encoded = options.special ? encode_special(tokenizer, text, size, NULL, 0, &scratch, out, fault)
-                                   : encode_plain(tokenizer, text, size, &scratch, out, fault);
+    bool encoded = options.special
+                       ? encode_special(tokenizer, text, size, NULL, 0, &scratch, out, fault)
+                       : encode_plain(tokenizer, text, size, &scratch, out, fault);
     scratch_free(&scratch);
     if (!encoded || !options.bos || !specials->add_eos)
         return encoded;

@@ -3,8 +3,9 @@
  * tokenizer.ggml.pre), SentencePiece ("llama": BPE by scores with byte fallback; "t5": unigram),
  * WordPiece ("bert"). Immutable after create; safe to share between threads.
  *
- * User text can never become a special token: control and user-defined special tokens are
- * recognised only where the caller says `special`. */
+ * User text can never become a control token: control and unknown tokens are recognised only where
+ * the caller says `special`, and a token that ends answers is made a control token whatever kind
+ * the file gives it. User-defined tokens (runs of spaces, "<tool_call>") are always recognised. */
 #ifndef LICHEN_TOKENIZER_H
 #define LICHEN_TOKENIZER_H
 
@@ -60,7 +61,9 @@ struct tokenize_options {
 };
 
 /* Appends the ids of size bytes of text. Text that is not UTF-8 is tokenized byte by byte where it
- * is broken. Fails only for lack of memory or a match limit (fault says which). Byte-level BPE is
+ * is broken (WordPiece has no bytes and drops them). What no token spells becomes the unknown
+ * token, or nothing where the vocabulary has none that is not a control token. Fails only for lack
+ * of memory, a match limit or a text above 256 MiB (fault says which). Byte-level BPE is
  * O(n log n) per pre-token; 1 MB of any one character takes < 1 s. */
 bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
                       struct tokenize_options options, struct token_list *out,
@@ -86,8 +89,8 @@ bool tokenizer_encode_chat(const struct tokenizer *tokenizer, const char *text, 
 size_t tokenizer_decode(const struct tokenizer *tokenizer, int32_t id, bool special, char *dst,
                         size_t capacity);
 
-/* Whole lists: malloc'd bytes with a NUL behind them; drops the dummy prefix space and, where the
- * file says clean_spaces (WordPiece), tidies punctuation. */
+/* Whole lists: malloc'd bytes with a NUL behind them; drops the dummy prefix space and, for
+ * WordPiece, tidies the spaces around punctuation. */
 bool tokenizer_decode_all(const struct tokenizer *tokenizer, const int32_t *ids, size_t count,
                           bool special, char **text, size_t *size, struct fault *fault);
 

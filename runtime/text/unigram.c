@@ -92,7 +92,7 @@ static bool encode_marked(const struct tokenizer *tokenizer, const char *text, s
 {
     struct best *best = malloc((size + 1) * sizeof *best);
     if (!best)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     for (size_t i = 0; i <= size; i++)
         best[i] = (struct best){0, 0, -2};
     for (size_t at = 0, step; at < size; at += step) {
@@ -111,7 +111,7 @@ bool unigram_encode(const struct tokenizer *tokenizer, const char *text, size_t 
     size_t marked_size;
     char *marked = spm_mark_spaces(text, size, &marked_size);
     if (!marked)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     bool encoded = encode_marked(tokenizer, marked, marked_size, out, fault);
     free(marked);
     return encoded;

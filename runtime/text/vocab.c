@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool no_memory(struct fault *fault)
+bool vocab_no_memory(struct fault *fault)
 {
     return fault_set(fault, FAULT_MEMORY, "tokenizer: no memory");
 }
@@ -56,7 +56,7 @@ static bool build_slots(struct tokenizer *tokenizer, struct fault *fault)
         capacity *= 2;
     tokenizer->slots = arena_alloc(&tokenizer->arena, capacity, sizeof *tokenizer->slots);
     if (!tokenizer->slots)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     tokenizer->slot_mask = capacity - 1;
     for (uint32_t id = 0; id < tokenizer->count; id++) {
         struct gguf_string spelling = tokenizer->spellings[id];
@@ -91,7 +91,7 @@ static bool read_tokens(struct tokenizer *tokenizer, const struct gguf *gguf, st
     char *bytes = arena_alloc(&tokenizer->arena, total, 1);
     tokenizer->spellings = arena_alloc(&tokenizer->arena, count, sizeof *tokenizer->spellings);
     if (!bytes || !tokenizer->spellings)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     for (size_t i = 0; i < count; i++) {
         if (items[i].size > 0)
             memcpy(bytes, items[i].bytes, items[i].size);
@@ -112,7 +112,7 @@ static bool read_kinds(struct tokenizer *tokenizer, const struct gguf *gguf, str
         return false;
     tokenizer->kinds = arena_alloc(&tokenizer->arena, tokenizer->count, 1);
     if (!tokenizer->kinds)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     for (uint32_t i = 0; i < tokenizer->count; i++) {
         int32_t kind = items ? items[i] : TOKEN_NORMAL;
         if (kind < TOKEN_NORMAL || kind > TOKEN_BYTE)
@@ -147,7 +147,7 @@ static bool rank_scores(struct tokenizer *tokenizer, struct fault *fault)
 {
     struct scored *sorted = malloc(tokenizer->count * sizeof *sorted);
     if (!sorted)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     for (uint32_t i = 0; i < tokenizer->count; i++)
         sorted[i] = (struct scored){tokenizer->scores[i], i};
     qsort(sorted, tokenizer->count, sizeof *sorted, scored_compare);
@@ -171,7 +171,7 @@ bool vocab_read_scores(struct tokenizer *tokenizer, const struct gguf *gguf, str
     tokenizer->scores = arena_alloc(&tokenizer->arena, count, sizeof *tokenizer->scores);
     tokenizer->ranks = arena_alloc(&tokenizer->arena, count, sizeof *tokenizer->ranks);
     if (!tokenizer->scores || !tokenizer->ranks)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     for (size_t i = 0; i < count; i++) {
         if (!isfinite(items[i]))
             return fault_set(fault, FAULT_FORMAT, "%s[%zu]: not a finite number", key, i);
@@ -264,7 +264,7 @@ bool prefix_index_create(struct tokenizer *tokenizer, unsigned kinds, struct pre
         count += (kinds & KIND_BIT(tokenizer->kinds[id])) && tokenizer->spellings[id].size > 0;
     index->entries = arena_alloc(&tokenizer->arena, count, sizeof *index->entries);
     if (!index->entries)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     for (uint32_t id = 0; id < tokenizer->count; id++)
         if ((kinds & KIND_BIT(tokenizer->kinds[id])) && tokenizer->spellings[id].size > 0)
             index->entries[index->count++] =

@@ -28,9 +28,9 @@ struct prefix_index {
 
 /* (left id, right id) -> rank and id of the joined token. Open addressing, rank + 1, 0 = empty. */
 struct merge_table {
-    uint64_t *pairs;   /* [mask + 1], left << 32 | right */
-    uint32_t *ranks;   /* [mask + 1] */
-    int32_t *joined;   /* [mask + 1] */
+    uint64_t *pairs; /* [mask + 1], left << 32 | right */
+    uint32_t *ranks; /* [mask + 1] */
+    int32_t *joined; /* [mask + 1] */
     uint64_t mask;
 };
 
@@ -69,13 +69,12 @@ struct tokenizer {
 enum { TOKEN_SIZE_LIMIT = 65536 };
 #define KIND_BIT(kind) (1u << (kind))
 /* What a text may turn into without being asked for: never control, unknown or byte tokens. */
-#define KINDS_TEXT                                                                                 \
-    (KIND_BIT(TOKEN_NORMAL) | KIND_BIT(TOKEN_USER_DEFINED) | KIND_BIT(TOKEN_UNUSED))
+#define KINDS_TEXT (KIND_BIT(TOKEN_NORMAL) | KIND_BIT(TOKEN_USER_DEFINED) | KIND_BIT(TOKEN_UNUSED))
 
 #define SPACE_MARK "\xE2\x96\x81" /* U+2581, SentencePiece's space */
 enum { SPACE_MARK_SIZE = 3 };
 
-bool no_memory(struct fault *fault); /* records FAULT_MEMORY, returns false */
+bool vocab_no_memory(struct fault *fault); /* records FAULT_MEMORY, returns false */
 
 /* tokens, kinds, spelling -> id. tokenizer->model is set before. */
 bool vocab_read(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
@@ -90,10 +89,10 @@ bool vocab_read_bytes(struct tokenizer *tokenizer, struct fault *fault);
 /* A token of one of the kinds (KIND_BIT) by its spelling, -1 when there is none. */
 int32_t vocab_find(const struct tokenizer *tokenizer, const char *bytes, size_t size,
                    unsigned kinds);
-/* Text that no token spells: its byte tokens; where one is missing the unknown token, unless that is
- * a control token (no text turns into one), then nothing. */
+/* Text that no token spells: its byte tokens; where one is missing the unknown token, unless that
+ * is a control token (no text turns into one), then nothing. */
 bool vocab_push_bytes(const struct tokenizer *tokenizer, const char *bytes, size_t size,
-                    struct token_list *out, struct fault *fault);
+                      struct token_list *out, struct fault *fault);
 /* "<0x0A>" -> 10, -1 when it is not of this form. */
 int vocab_byte_of(struct gguf_string spelling);
 
@@ -140,8 +139,9 @@ bool wordpiece_encode(const struct tokenizer *tokenizer, const char *text, size_
 uint32_t byte_to_code(uint8_t byte);
 int byte_from_code(uint32_t code);
 
-/* How many spaces at the start of an answer are not the text's own (decode.c): SentencePiece's dummy
- * space, the space in front of WordPiece's first word; all of them where the file trims spaces. */
+/* How many spaces at the start of an answer are not the text's own (decode.c): SentencePiece's
+ * dummy space, the space in front of WordPiece's first word; all of them where the file trims
+ * spaces. */
 size_t decode_dummy(const struct tokenizer *tokenizer, const char *bytes, size_t size);
 
 /* SentencePiece (spm.c): text with U+2581 for every space, malloc'd. */

@@ -13,8 +13,9 @@
 bool wordpiece_create(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
 {
     if (tokenizer->specials.unknown < 0)
-        return fault_set(fault, FAULT_FORMAT,
-                         "tokenizer.ggml.unknown_token_id: missing, a \"bert\" vocabulary needs it");
+        return fault_set(
+            fault, FAULT_FORMAT,
+            "tokenizer.ggml.unknown_token_id: missing, a \"bert\" vocabulary needs it");
     tokenizer->lowercase = true;
     if (!gguf_bool(gguf, "tokenizer.ggml.normalizer.lowercase", false, &tokenizer->lowercase,
                    fault))
@@ -44,8 +45,7 @@ static enum char_class classify(const struct tokenizer *tokenizer, uint32_t code
     if (code == 0xFFFD || (category >= UTF8PROC_CATEGORY_CC && category <= UTF8PROC_CATEGORY_CO) ||
         (tokenizer->strip_accents && category == UTF8PROC_CATEGORY_MN))
         return CHAR_DROPPED;
-    bool punctuation =
-        category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
+    bool punctuation = category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
     bool symbol = category >= UTF8PROC_CATEGORY_SM && category <= UTF8PROC_CATEGORY_SO;
     return punctuation || (symbol && code < 0x7F) || is_chinese(code) ? CHAR_ALONE : CHAR_LETTER;
 }
@@ -64,7 +64,7 @@ static bool word_append(struct word_buffer *word, const char *bytes, size_t size
         size_t capacity = 2 * word->capacity + size + 64;
         char *grown = realloc(word->bytes, capacity);
         if (!grown)
-            return no_memory(word->fault);
+            return vocab_no_memory(word->fault);
         word->bytes = grown;
         word->capacity = capacity;
     }

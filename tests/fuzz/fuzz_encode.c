@@ -25,8 +25,9 @@ static struct tokenizer *build(const char *model, const char *pre)
 {
     static char bytes[256][8];
     static const char *const words[COUNT - 256] = {
-        "<s>", "</s>", "<unk>", "<|im_end|>", "<user>", "  ", "   ", "\n\n", "th", "the", "Ġt", "Ġth",
-        "▁t", "▁th", "▁the", "ing", "▁", "in", "aa", "aaaa", "ĠĠ", "▁,", "▁中", "国"};
+        "<s>", "</s>", "<unk>", "<|im_end|>", "<user>", "  ",  "   ",  "\n\n",
+        "th",  "the",  "Ġt",    "Ġth",        "▁t",     "▁th", "▁the", "ing",
+        "▁",   "in",   "aa",    "aaaa",       "ĠĠ",     "▁,",  "▁中",  "国"};
     const bool byte_level = strcmp(model, "gpt2") == 0;
     const char *tokens[COUNT];
     int32_t kinds[COUNT];
@@ -38,8 +39,10 @@ static struct tokenizer *build(const char *model, const char *pre)
         if (i < 256 && byte_level)
             bytes[i][utf8_write(byte_to_code((uint8_t)i), bytes[i])] = 0;
         else if (i < 256)
-            memcpy(bytes[i], (char[]){'<', '0', 'x', "0123456789ABCDEF"[i >> 4],
-                                      "0123456789ABCDEF"[i & 15], '>', 0}, 7);
+            memcpy(bytes[i],
+                   (char[]){'<', '0', 'x', "0123456789ABCDEF"[i >> 4], "0123456789ABCDEF"[i & 15],
+                            '>', 0},
+                   7);
     }
     kinds[256] = kinds[257] = kinds[259] = TOKEN_CONTROL;
     kinds[258] = TOKEN_UNKNOWN;
@@ -52,7 +55,8 @@ static struct tokenizer *build(const char *model, const char *pre)
     vocab_f32s(&builder, "tokenizer.ggml.scores", scores, COUNT);
     vocab_u32(&builder, "tokenizer.ggml.bos_token_id", 256);
     vocab_u32(&builder, "tokenizer.ggml.seperator_token_id", 257);
-    static const char *const merges[] = {"t h", "th e", "Ġ t", "Ġ th", "i n", "a a", "aa aa", "Ġ Ġ"};
+    static const char *const merges[] = {"t h", "th e", "Ġ t",   "Ġ th",
+                                         "i n", "a a",  "aa aa", "Ġ Ġ"};
     vocab_words(&builder, "tokenizer.ggml.merges", merges, byte_level ? 8 : 0);
     struct fault fault = {0};
     struct tokenizer *tokenizer = vocab_tokenizer(&builder, &fault);

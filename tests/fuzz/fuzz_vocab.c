@@ -74,9 +74,9 @@ static void put_merges(struct vocab_builder *builder, struct cursor *cursor)
 static struct tokenizer *from_sketch(struct cursor *cursor, struct fault *fault)
 {
     static const char *const models[] = {"gpt2", "llama", "t5", "bert", "rwkv"};
-    static const char *const ids[] = {
-        "tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id",
-        "tokenizer.ggml.unknown_token_id", "tokenizer.ggml.seperator_token_id"};
+    static const char *const ids[] = {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id",
+                                      "tokenizer.ggml.unknown_token_id",
+                                      "tokenizer.ggml.seperator_token_id"};
     struct vocab_builder builder = {0};
     vocab_text(&builder, "tokenizer.ggml.model", models[next_byte(cursor) % 5]);
     const struct pre_recipe *recipe = pre_recipe_at(next_byte(cursor));
@@ -120,8 +120,8 @@ static void use(const struct tokenizer *tokenizer, const char *text, size_t size
             must(special || tokenizer_kind(tokenizer, list.ids[i]) != TOKEN_CONTROL ||
                  list.ids[i] == tokenizer_specials(tokenizer)->unknown);
         }
-        must(tokenizer_decode_all(tokenizer, list.ids, list.count, special, &decoded,
-                                  &decoded_size, NULL));
+        must(tokenizer_decode_all(tokenizer, list.ids, list.count, special, &decoded, &decoded_size,
+                                  NULL));
         free(decoded);
     } else {
         must(fault.kind != FAULT_NONE);
@@ -134,8 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct cursor cursor = {(const char *)bytes, size};
     struct fault fault = {0};
     bool file = size >= 4 && memcmp(bytes, "GGUF", 4) == 0;
-    struct tokenizer *tokenizer =
-        file ? from_file(&cursor, &fault) : from_sketch(&cursor, &fault);
+    struct tokenizer *tokenizer = file ? from_file(&cursor, &fault) : from_sketch(&cursor, &fault);
     must((tokenizer != NULL) == (fault.kind == FAULT_NONE));
     if (!tokenizer)
         return 0;

@@ -91,14 +91,7 @@ static bool model_at(const struct golden *golden, const char *path)
 
 bool golden_model(const struct golden *golden, const char *name, char *path, size_t size)
 {
-    const char *models = getenv("LICHEN_MODELS"), *home = getenv("HOME");
-    snprintf(path, size, "%s/%s", models ? models : ".", name);
-    if (models && model_at(golden, path))
-        return true;
-    snprintf(path, size, "%s/.local/share/lichen/models/%s", home ? home : "", name);
-    if (home && model_at(golden, path))
-        return true;
-    snprintf(path, size, "/work/ext/models/%s", name);
+    test_model_path(name, path, size);
     return model_at(golden, path);
 }
 

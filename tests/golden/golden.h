@@ -39,7 +39,7 @@ struct golden {
 void golden_open(struct golden *golden, const char *path);
 void golden_close(struct golden *golden);
 
-/* Path of a model file: in ${LICHEN_MODELS}, ~/.local/share/lichen/models, /work/ext/models. False
+/* Path of a model file in the models folder (test_model_path). False
  * when it is nowhere or has another size than the golden's. */
 bool golden_model(const struct golden *golden, const char *name, char *path, size_t size);
 

@@ -3,6 +3,8 @@
  * nor the thread count changes a bit. */
 #include "rig.h"
 
+#include "ref.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -227,31 +229,80 @@ static void test_memory(void **state)
 {
     (void)state;
     struct attention_rig rigged;
-    uint64_t kv, activations, kv_double;
+    uint64_t kv, activations;
     attention_open(&rigged, &cases[13], 2);
+    const struct exec_ref *ref = (const struct exec_ref *)rigged.rig.exec;
     struct exec_ref_options options = {.plan = &rigged.rig.plan,
                                        .gguf = rigged.rig.gguf,
                                        .parallel = rigged.rig.parallel,
                                        .context = TOKENS,
                                        .batch_max = TOKENS,
-                                       .outputs_max = 1,
+                                       .outputs_max = TOKENS,
                                        .kv = KV_Q8_0};
     exec_ref_memory(&options, &kv, &activations);
     assert_int_equal(kv, 2u * 2 * 3 * TOKENS * 34);
-    assert_true(activations > 0);
-    options.context = 2 * TOKENS;
-    exec_ref_memory(&options, &kv_double, &activations);
-    assert_int_equal(kv_double, 2 * kv);
+    assert_int_equal(kv + activations, ref->arena.used);
+    assert_int_equal(ref_weights_memory(&rigged.rig.plan), ref_weights_size(rigged.rig.weights));
     rig_close(&rigged.rig);
+}
+
+static void test_options(void **state)
+{
+    (void)state;
+    static const uint32_t bad[][3] = {{0, 1, 1}, {4, 0, 1}, {4, 4, 0}, {4, 5, 1}, {4, 2, 3}};
+    struct attention_rig rigged;
+    attention_open(&rigged, &cases[0], 1);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct exec *exec;
+        struct fault fault = {0};
+        struct exec_ref_options options = {.plan = &rigged.rig.plan,
+                                           .gguf = rigged.rig.gguf,
+                                           .parallel = rigged.rig.parallel,
+                                           .context = bad[i][0],
+                                           .batch_max = bad[i][1],
+                                           .outputs_max = bad[i][2]};
+        assert_false(exec_ref_create(&options, rigged.rig.weights, &exec, &fault));
+        assert_int_equal(fault.kind, FAULT_ARGUMENT);
+        exec_destroy(exec);
+    }
+    rig_close(&rigged.rig);
+}
+
+static void kv_round_trip(const float *values, uint32_t count, float *found)
+{
+    uint8_t row[4 * sizeof(float) * 32];
+    ref_kv_encode(KV_Q8_0, values, count, row);
+    dtype_find(DTYPE_Q8_0)->decode(row, found, ref_kv_row_floats(KV_Q8_0, count) / 32);
+}
+
+static void test_q8_0_rows(void **state)
+{
+    (void)state;
+    float values[40], found[64];
+    static const float strange[] = {INFINITY, -INFINITY, NAN, 1e8f};
+    for (int i = 0; i < 40; i++)
+        values[i] = (float)(i - 20) * 0.05f;
+    kv_round_trip(values, 40, found);
+    for (int i = 0; i < 40; i++)
+        assert_true(fabsf(found[i] - values[i]) <= 0.0045f);
+    memset(values, 0, sizeof values);
+    kv_round_trip(values, 40, found);
+    for (int i = 0; i < 64; i++)
+        assert_true(found[i] == 0);
+    for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
+        values[3] = strange[i];
+        kv_round_trip(values, 40, found);
+        assert_true(isnan(found[3]));
+        assert_true(found[35] == 0);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_float64),
-        cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_prefix_too_long),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_against_float64), cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_prefix_too_long), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_options),         cmocka_unit_test(test_q8_0_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

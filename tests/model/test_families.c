@@ -127,6 +127,28 @@ static void test_all_families(void **state)
     }
 }
 
+/* A table of learned positions ends before the cache does. */
+static void test_learned_positions(void **state)
+{
+    (void)state;
+    struct run run;
+    struct fault fault = {0};
+    const struct tiny *gpt2 = &tiny_models[0];
+    struct run_options longer = {
+        .context = 2 * TINY_CONTEXT, .batch_max = 2, .outputs_max = 1, .threads = 1};
+    while (strcmp(gpt2->name, "gpt2") != 0)
+        gpt2++;
+    tiny_open(gpt2, KV_F32, &run);
+    struct exec *exec = run_exec(&run, &longer);
+    struct batch batch = {.tokens = golden.tokens, .count = 2, .position = TINY_CONTEXT - 2};
+    assert_true(exec_run(exec, &batch, NULL, &fault));
+    batch.position++;
+    assert_false(exec_run(exec, &batch, NULL, &fault));
+    assert_int_equal(fault.kind, FAULT_CONTEXT);
+    exec_destroy(exec);
+    run_close(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_against_float64),
         cmocka_unit_test(test_chunks),
         cmocka_unit_test(test_cache_types),
+        cmocka_unit_test(test_learned_positions),
     };
     return cmocka_run_group_tests(tests, golden_read, golden_release);
 }

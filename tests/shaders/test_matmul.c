@@ -278,6 +278,9 @@ static void test_choice(void **state)
     info.type = GPU_SOFTWARE;
     info.subgroup_arithmetic = true;
     assert_int_equal(gpu_matmul_choose(&info, DTYPE_Q4_0, 512, ACTIVATIONS_16), MATMUL_LANE);
+    assert_int_equal(gpu_matmul_choose(&info, DTYPE_Q4_0, 1, ACTIVATIONS_FLOAT), MATMUL_LANE);
+    info.packed_dot = true;
+    assert_int_equal(gpu_matmul_choose(&info, DTYPE_Q4_0, 1, ACTIVATIONS_16), MATMUL_GEMV_16);
 }
 
 int main(void)

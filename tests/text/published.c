@@ -42,7 +42,7 @@ static void read_vocab(struct lists *lists, json_t *vocab)
 {
     const char *key;
     json_t *id;
-    json_object_foreach (vocab, key, id)
+    json_object_foreach(vocab, key, id)
         put_token(lists, key, strlen(key), json_integer_value(id), TOKEN_NORMAL);
 }
 
@@ -50,7 +50,8 @@ static void read_added(struct lists *lists, json_t *added)
 {
     size_t i;
     json_t *token;
-    json_array_foreach (added, i, token) {
+    json_array_foreach(added, i, token)
+    {
         json_t *content = json_object_get(token, "content");
         put_token(lists, json_string_value(content), json_string_length(content),
                   json_integer_value(json_object_get(token, "id")),

@@ -40,10 +40,12 @@ static void test_pieces(void **state)
     json_t *root = load("pretokenize_golden.json"), *rows, *row;
     const char *name;
     size_t i, count = 0;
-    json_object_foreach (root, name, rows) {
+    json_object_foreach(root, name, rows)
+    {
         struct pretokenizer *pre;
         assert_true(pretokenizer_create(name, &pre, NULL));
-        json_array_foreach (rows, i, row) {
+        json_array_foreach(rows, i, row)
+        {
             check_pieces(name, pre, row);
             count++;
         }
@@ -76,12 +78,14 @@ static void test_ids(void **state)
     json_t *root = load("encode_golden.json"), *rows, *row;
     const char *name;
     size_t i, count = 0, missing = 0;
-    json_object_foreach (root, name, rows) {
+    json_object_foreach(root, name, rows)
+    {
         struct tokenizer *tokenizer = published_tokenizer(name);
         missing += !tokenizer;
         if (!tokenizer)
             continue;
-        json_array_foreach (rows, i, row) {
+        json_array_foreach(rows, i, row)
+        {
             check_ids(name, tokenizer, row);
             count++;
         }
@@ -104,11 +108,9 @@ static struct tokenizer *build(const char *name, json_t *model)
     int32_t *kinds = calloc(count, sizeof *kinds);
     for (size_t i = 0; i < count; i++) {
         json_t *token = json_array_get(tokens, i);
-        spellings[i] =
-            (struct gguf_string){json_string_value(token), json_string_length(token)};
+        spellings[i] = (struct gguf_string){json_string_value(token), json_string_length(token)};
         scores[i] = (float)json_number_value(json_array_get(json_object_get(model, "scores"), i));
-        kinds[i] =
-            (int32_t)json_integer_value(json_array_get(json_object_get(model, "kinds"), i));
+        kinds[i] = (int32_t)json_integer_value(json_array_get(json_object_get(model, "kinds"), i));
     }
     struct vocab_builder builder = {0};
     vocab_text(&builder, "tokenizer.ggml.model",
@@ -145,8 +147,8 @@ static void check_decoded(const char *name, const struct tokenizer *tokenizer, j
     }
     char *decoded;
     size_t size;
-    assert_true(tokenizer_decode_all(tokenizer, list, json_array_size(ids), false, &decoded, &size,
-                                     NULL));
+    assert_true(
+        tokenizer_decode_all(tokenizer, list, json_array_size(ids), false, &decoded, &size, NULL));
     if (size != json_string_length(text) || memcmp(decoded, json_string_value(text), size) != 0)
         fail_msg("%s: expected %s, decoded \"%s\"", name, json_dumps(text, JSON_ENCODE_ANY),
                  decoded);
@@ -160,9 +162,11 @@ static void test_sentencepiece(void **state)
     json_t *root = load("sentencepiece_golden.json"), *model, *row;
     const char *name;
     size_t i, count = 0;
-    json_object_foreach (root, name, model) {
+    json_object_foreach(root, name, model)
+    {
         struct tokenizer *tokenizer = build(name, model);
-        json_array_foreach (json_object_get(model, "cases"), i, row) {
+        json_array_foreach(json_object_get(model, "cases"), i, row)
+        {
             check_ids(name, tokenizer, row);
             check_decoded(name, tokenizer, row);
             count++;

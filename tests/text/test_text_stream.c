@@ -147,12 +147,18 @@ static void test_utf8_broken(void **state)
         const char *bytes;
         size_t size, valid, broken;
     } cases[] = {
-        {"abc", 3, 3, 0},           {"", 0, 0, 0},
-        {"a\xE4\xBD", 3, 1, 0},     {"a\xE4\xBD z", 5, 1, 2},
-        {"\xC0\x80", 2, 0, 1},      {"\xED\xA0\x80", 3, 0, 1},
-        {"\xF0\x9F\x98", 3, 0, 0},  {"\xF0\x9F\x98z", 4, 0, 3},
-        {"\xF4\x90\x80\x80", 4, 0, 1}, {"\xFF", 1, 0, 1},
-        {"\xF0\x80\x80\x80", 4, 0, 1}, {"x\x80", 2, 1, 1},
+        {"abc", 3, 3, 0},
+        {"", 0, 0, 0},
+        {"a\xE4\xBD", 3, 1, 0},
+        {"a\xE4\xBD z", 5, 1, 2},
+        {"\xC0\x80", 2, 0, 1},
+        {"\xED\xA0\x80", 3, 0, 1},
+        {"\xF0\x9F\x98", 3, 0, 0},
+        {"\xF0\x9F\x98z", 4, 0, 3},
+        {"\xF4\x90\x80\x80", 4, 0, 1},
+        {"\xFF", 1, 0, 1},
+        {"\xF0\x80\x80\x80", 4, 0, 1},
+        {"x\x80", 2, 1, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t broken;
@@ -174,7 +180,7 @@ static void test_characters(void **state)
     struct shown part = {.size = 0};
     stream_reset(stream);
     for (int i = 0; i < 3; i++) {
-        feed(stream, (uint8_t)"\xF0\x9F\x98"[i], &part);
+        feed(stream, (uint8_t) "\xF0\x9F\x98"[i], &part);
         assert_int_equal(part.size, 0);
     }
     feed(stream, 0x80, &part);
@@ -322,10 +328,10 @@ static void test_stop_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_utf8_all),     cmocka_unit_test(test_utf8_differential),
-        cmocka_unit_test(test_utf8_broken),  cmocka_unit_test(test_characters),
-        cmocka_unit_test(test_all_pairs),    cmocka_unit_test(test_random_bytes),
-        cmocka_unit_test(test_dummy_space),  cmocka_unit_test(test_stops),
+        cmocka_unit_test(test_utf8_all),      cmocka_unit_test(test_utf8_differential),
+        cmocka_unit_test(test_utf8_broken),   cmocka_unit_test(test_characters),
+        cmocka_unit_test(test_all_pairs),     cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_dummy_space),   cmocka_unit_test(test_stops),
         cmocka_unit_test(test_stop_in_token), cmocka_unit_test(test_stop_faults),
     };
     return cmocka_run_group_tests_name("text_stream", tests, setup, teardown);

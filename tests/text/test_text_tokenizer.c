@@ -1,4 +1,5 @@
 /* test_text_tokenizer.c: tiny vocabularies: what is refused and how, special tokens, user text. */
+#include "parallel.h"
 #include "testing.h"
 #include "tokenizer.h"
 #include "vocab.h"
@@ -10,9 +11,7 @@
 
 /* ---- a byte-level vocabulary: ids 0..255 are the bytes, then these ---- */
 
-enum {
-    HE = 256, LL, HELL, SPACE_W, BOS, EOS, USER, UNK, LONGER, RUN2, RUN3, DOUBLE, TINY_COUNT
-};
+enum { HE = 256, LL, HELL, SPACE_W, BOS, EOS, USER, UNK, LONGER, RUN2, RUN3, DOUBLE, TINY_COUNT };
 
 struct tiny { /* a vocabulary and what a test changes in it */
     const char *model, *pre;
@@ -31,8 +30,8 @@ static char alphabet[256][4];
 
 static struct tiny tiny_new(void)
 {
-    struct tiny tiny = {.model = "gpt2", .pre = "gpt-2", .token_count = TINY_COUNT,
-                        .kind_count = TINY_COUNT};
+    struct tiny tiny = {
+        .model = "gpt2", .pre = "gpt-2", .token_count = TINY_COUNT, .kind_count = TINY_COUNT};
     for (unsigned byte = 0; byte < 256; byte++) {
         alphabet[byte][utf8_write(byte_to_code((uint8_t)byte), alphabet[byte])] = 0;
         tiny.tokens[byte] = alphabet[byte];
@@ -176,8 +175,7 @@ static void check_chat(const struct tokenizer *tokenizer, const char *text,
                        const struct text_range *plain, size_t count, const int32_t *ids)
 {
     struct token_list list = {0};
-    assert_true(
-        tokenizer_encode_chat(tokenizer, text, strlen(text), plain, count, &list, NULL));
+    assert_true(tokenizer_encode_chat(tokenizer, text, strlen(text), plain, count, &list, NULL));
     for (size_t i = 0; i < list.count; i++)
         assert_int_equal(list.ids[i], ids[i]);
     assert_int_equal(ids[list.count], -1);
@@ -199,6 +197,8 @@ static void test_chat(void **state)
     const struct text_range two[] = {{0, 3}, {6, 3}};
     check_chat(tokenizer, "<s><s><s><s>", two, 2, IDS('<', 's', '>', BOS, '<', 's', '>', BOS));
     check_chat(tokenizer, "<s>", &(struct text_range){0, 0}, 1, IDS(BOS));
+    check_chat(tokenizer, "<s>", &(struct text_range){9, 3}, 1, IDS(BOS)); /* behind the end */
+    check_chat(tokenizer, "<s>", &(struct text_range){2, 9}, 1, IDS('<', 's', '>'));
     tokenizer_destroy(tokenizer);
 }
 
@@ -256,6 +256,45 @@ static void test_bos(void **state)
     tokenizer_destroy(tokenizer);
 }
 
+/* ---- threads ---- */
+
+static const char shared_text[] = "hello w <user> hell     1234 don't \xE4\xBD\xA0\xFF hehe";
+
+struct threads {
+    const struct tokenizer *tokenizer;
+    struct token_list lists[64]; /* one a work item */
+    bool encoded[64];
+};
+
+static void encode_item(void *context, uint32_t item, uint32_t thread)
+{
+    (void)thread;
+    struct threads *threads = context;
+    threads->encoded[item] =
+        tokenizer_encode(threads->tokenizer, shared_text, sizeof shared_text - 1, SPECIAL,
+                         &threads->lists[item], NULL);
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    struct tiny tiny = tiny_new();
+    struct threads threads = {.tokenizer = tiny_good(&tiny)};
+    struct parallel *parallel;
+    assert_true(parallel_create(4, &parallel, NULL));
+    parallel_for(parallel, 64, encode_item, &threads);
+    for (int i = 0; i < 64; i++) {
+        assert_true(threads.encoded[i]);
+        assert_int_equal(threads.lists[i].count, threads.lists[0].count);
+        assert_memory_equal(threads.lists[i].ids, threads.lists[0].ids,
+                            threads.lists[0].count * sizeof(int32_t));
+    }
+    for (int i = 0; i < 64; i++)
+        token_list_free(&threads.lists[i]);
+    parallel_destroy(parallel);
+    tokenizer_destroy((struct tokenizer *)(uintptr_t)threads.tokenizer);
+}
+
 /* ---- what is refused ---- */
 
 static void refused(const struct tiny *tiny, enum fault_kind kind, const char *word)
@@ -295,10 +334,10 @@ static void test_refused_merges(void **state)
     static const struct {
         const char *merge, *word;
     } merges[] = {
-        {"", "two parts"},       {" ", "two parts"},        {"h", "two parts"},
-        {"h ", "two parts"},     {" h", "two parts"},       {"h e l", "two parts"},
-        {"h  e", "two parts"},   {"zz h", "the left part"}, {"h zz", "the right part"},
-        {"z z", "the whole"},    {"he he", "the whole"},
+        {"", "two parts"},     {" ", "two parts"},        {"h", "two parts"},
+        {"h ", "two parts"},   {" h", "two parts"},       {"h e l", "two parts"},
+        {"h  e", "two parts"}, {"zz h", "the left part"}, {"h zz", "the right part"},
+        {"z z", "the whole"},  {"he he", "the whole"},
     };
     for (size_t i = 0; i < sizeof merges / sizeof *merges; i++) {
         struct tiny tiny = tiny_new();
@@ -317,10 +356,10 @@ static void test_refused_ids(void **state)
 {
     (void)state;
     static const char *const keys[] = {
-        "tokenizer.ggml.bos_token_id",       "tokenizer.ggml.eos_token_id",
-        "tokenizer.ggml.eot_token_id",       "tokenizer.ggml.eom_token_id",
-        "tokenizer.ggml.unknown_token_id",   "tokenizer.ggml.seperator_token_id",
-        "tokenizer.ggml.padding_token_id",   "tokenizer.ggml.mask_token_id",
+        "tokenizer.ggml.bos_token_id",     "tokenizer.ggml.eos_token_id",
+        "tokenizer.ggml.eot_token_id",     "tokenizer.ggml.eom_token_id",
+        "tokenizer.ggml.unknown_token_id", "tokenizer.ggml.seperator_token_id",
+        "tokenizer.ggml.padding_token_id", "tokenizer.ggml.mask_token_id",
         "tokenizer.ggml.cls_token_id",
     };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
@@ -433,8 +472,8 @@ static void test_missing(void **state)
 static void test_spm(void **state)
 {
     (void)state;
-    static const char *const tokens[] = {"<unk>", "<s>", "</s>", "▁", "a", "b", "ab", "▁ab", "s", "<",
-                                         ">"};
+    static const char *const tokens[] = {"<unk>", "<s>", "</s>", "▁", "a", "b",
+                                         "ab",    "▁ab", "s",    "<", ">"};
     const int32_t kinds[] = {2, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1};
     const float scores[] = {0, 0, 0, -5, -6, -7, -1, -2, -8, -9, -10};
     struct vocab_builder builder = {0};
@@ -449,7 +488,7 @@ static void test_spm(void **state)
     const struct tokenize_options bos = {.bos = true, .special = true};
     check(tokenizer, "abab", 4, bos, IDS(1, 7, 6));
     check(tokenizer, "<s>", 3, PLAIN, IDS(3, 9, 8, 10));
-    check(tokenizer, "ab<s>ab", 7, SPECIAL, IDS(7, 1, 7)); /* a dummy space again */
+    check(tokenizer, "ab<s>ab", 7, SPECIAL, IDS(7, 1, 7));               /* a dummy space again */
     check(tokenizer, "a\xE4\xBD\xA0zz b", 8, PLAIN, IDS(3, 4, 0, 3, 5)); /* one unknown */
     check(tokenizer, "", 0, bos, IDS(1));
     check_decoded(tokenizer, IDS(1, 7, 6, 2), 4, false, "abab");
@@ -483,8 +522,8 @@ static void test_byte_tokens(void **state)
 static void test_wordpiece(void **state)
 {
     (void)state;
-    static const char *const tokens[] = {"[UNK]", "[CLS]", "[SEP]", "▁the", "▁th", "e", "ing", "▁,",
-                                         "▁中",   "▁国",   "▁'",    "▁s",   "▁e"};
+    static const char *const tokens[] = {"[UNK]", "[CLS]", "[SEP]", "▁the", "▁th", "e", "ing",
+                                         "▁,",    "▁中",   "▁国",   "▁'",   "▁s",  "▁e"};
     const int32_t kinds[] = {3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     struct vocab_builder builder = {0};
     vocab_text(&builder, "tokenizer.ggml.model", "bert");
@@ -515,6 +554,7 @@ int main(void)
         cmocka_unit_test(test_chat),
         cmocka_unit_test(test_end_kinds),
         cmocka_unit_test(test_bos),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_refused_names),
         cmocka_unit_test(test_refused_merges),
         cmocka_unit_test(test_refused_ids),

@@ -27,9 +27,9 @@ struct vocab_case {
 };
 
 static const struct vocab_case vocab_cases[] = {
-    {"bert-bge", false}, {"deepseek-llm", true}, {"falcon", true},    {"gpt-2", true},
-    {"gpt-2-json", true}, {"llama-bpe", true},   {"llama-spm", true}, {"mpt", true},
-    {"phi-3", true},     {"qwen2", true},
+    {"bert-bge", false},  {"deepseek-llm", true}, {"falcon", true},    {"gpt-2", true},
+    {"gpt-2-json", true}, {"llama-bpe", true},    {"llama-spm", true}, {"mpt", true},
+    {"phi-3", true},      {"qwen2", true},
 };
 
 static void check_ids(const char *name, int number, const struct token_list *got, const char *line)
@@ -132,9 +132,8 @@ static void check_spelling(const struct tokenizer *tokenizer, int32_t id)
 static void test_no_special(void **state)
 {
     (void)state;
-    static const char *const names[] = {"deepseek-llm", "falcon", "gpt-2",    "llama-spm",
-                                        "mpt",          "phi-3",  "baichuan", "qwen2",
-                                        "minimind"};
+    static const char *const names[] = {"deepseek-llm", "falcon",   "gpt-2", "llama-spm", "mpt",
+                                        "phi-3",        "baichuan", "qwen2", "minimind"};
     size_t missing = 0, checked = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct tokenizer *tokenizer = published_tokenizer(names[i]);
@@ -181,13 +180,12 @@ static bool all_below(json_t *ids, json_int_t limit)
 {
     size_t i;
     json_t *id;
-    json_array_foreach (ids, i, id)
-        if (json_integer_value(id) >= limit)
-            return false;
+    json_array_foreach(ids, i, id) if (json_integer_value(id) >= limit) return false;
     return true;
 }
 
-static void check_moss(const struct tokenizer *tokenizer, const char *text, size_t size, json_t *ids)
+static void check_moss(const struct tokenizer *tokenizer, const char *text, size_t size,
+                       json_t *ids)
 {
     struct token_list list = encode(tokenizer, text, size, false);
     assert_int_equal(list.count, json_array_size(ids));
@@ -206,7 +204,8 @@ static void test_moss(void **state)
     if (!tokenizer || !root)
         SKIP("gpt-2 or %s is not there", path);
     size_t i, checked = 0;
-    json_array_foreach (json_object_get(root, "encode"), i, row) {
+    json_array_foreach(json_object_get(root, "encode"), i, row)
+    {
         json_t *ids = json_object_get(row, "ids"), *text = json_object_get(row, "text");
         if (!all_below(ids, 50256))
             continue;
@@ -241,8 +240,7 @@ static struct tokenizer *book_tokenizer(const char *name)
     if (!strstr(name, ".gguf"))
         return published_tokenizer(name);
     char path[512];
-    const char *folder = getenv("LICHEN_MODELS");
-    snprintf(path, sizeof path, "%s/%s", folder ? folder : LICHEN_SHARED "/../ext/models", name);
+    test_model_path(name, path, sizeof path);
     return published_tokenizer(path);
 }
 

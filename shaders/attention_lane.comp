@@ -1,0 +1,193 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_ballot : require
+#extension GL_KHR_shader_subgroup_vote : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
+/* attention.comp (formula, caches, chunks, dispatch) for devices whose workgroup is one subgroup of
+ * few lanes, that is for software: a fetch of a buffer costs as much as twenty multiply-adds there,
+ * shared memory as well, and a loop's step a little more; a broadcast from a register is free.
+ *
+ * A block is WG keys. Scores: a lane a key, K fetched 8 numbers at a time, q broadcast. Output: a
+ * lane 8 numbers of the head, e^(s-m) broadcast. m is raised only when a score exceeds it by more
+ * than 8 (nothing overflows: e^8 is small), so the reference m may lie below the maximum.
+ * WG is the subgroup size. HEAD_DIM is a multiple of 8 and of WG; f16 caches; float32 output. */
+#include "common.glsl"
+
+layout(constant_id = 1) const uint ROWS = 4;
+layout(constant_id = 2) const uint HEAD_DIM = 64;
+layout(constant_id = 3) const uint GROUP = 1;
+layout(constant_id = 4) const uint PARTIAL = 0;
+
+layout(binding = 1, std430) readonly buffer Query
+{
+    float q[];
+};
+layout(binding = 2, std430) readonly buffer KeyCache
+{
+    uvec4 k_cache[];
+};
+layout(binding = 3, std430) readonly buffer ValueCache
+{
+    uvec4 v_cache[];
+};
+layout(binding = 4, std430) readonly buffer Slopes
+{
+    float slopes[]; /* [heads] */
+};
+layout(binding = 5, std430) writeonly buffer Target
+{
+    float o[]; /* [tokens, heads * HEAD_DIM] */
+};
+layout(binding = 6, std430) writeonly buffer Partials
+{
+    float partials[]; /* [tokens * heads][chunk_max][HEAD_DIM + 2] */
+};
+#include "attention.glsl"
+
+const uint UNITS = HEAD_DIM / 8;              /* uvec4 of a cached head */
+const uint UNIT_LANES = (UNITS + WG - 1) / WG; /* units of a lane */
+const uint SUMS = UNIT_LANES * 8;              /* output numbers of a lane and row */
+const uint QUERIES = HEAD_DIM / WG;
+const float RISE = 8.0;
+
+float query[ROWS * QUERIES]; /* lane l of word i: element i * WG + l */
+float reference[ROWS];       /* m */
+float weight_sum[ROWS];      /* l, of this lane's keys */
+float sums[ROWS * SUMS];     /* o */
+
+void load_rows()
+{
+    const uint width = kv_heads * GROUP * HEAD_DIM;
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        const uint base = row_token(r) * width + row_head(r) * HEAD_DIM;
+        [[unroll]] for (uint i = 0; i < QUERIES; i++)
+            query[r * QUERIES + i] = q[base + i * WG + gl_SubgroupInvocationID] * scale;
+        reference[r] = NONE;
+        weight_sum[r] = 0.0;
+        [[unroll]] for (uint i = 0; i < SUMS; i++)
+            sums[r * SUMS + i] = 0.0;
+    }
+}
+
+/* score[r] = q_r K^T of this lane's key. */
+void score_keys(uint first, uint end, out float score[ROWS])
+{
+    const uint key = min(first + gl_SubgroupInvocationID, end - 1);
+    const uint base = (gl_WorkGroupID.y * context + key) * UNITS;
+    [[unroll]] for (uint r = 0; r < ROWS; r++)
+        score[r] = 0.0;
+    [[unroll]] for (uint u = 0; u < UNITS; u++) {
+        const uvec4 words = k_cache[base + u];
+        [[unroll]] for (uint j = 0; j < 4; j++) {
+            const vec2 pair = unpackHalf2x16(words[j]);
+            const uint at = u * 8 + j * 2;
+            [[unroll]] for (uint r = 0; r < ROWS; r++) {
+                score[r] +=
+                    subgroupBroadcast(query[r * QUERIES + at / WG], at % WG) * pair.x;
+                score[r] +=
+                    subgroupBroadcast(query[r * QUERIES + (at + 1) / WG], (at + 1) % WG) * pair.y;
+            }
+        }
+    }
+}
+
+/* Raises m of the rows whose scores left it behind. */
+void raise(float score[ROWS])
+{
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        const float top = subgroupMax(score[r]);
+        const bool rises = top > reference[r] + RISE;
+        const float factor = rises ? exp(reference[r] - top) : 1.0;
+        reference[r] = rises ? top : reference[r];
+        weight_sum[r] *= factor;
+        [[unroll]] for (uint i = 0; i < SUMS; i++)
+            sums[r * SUMS + i] *= factor;
+    }
+}
+
+/* Scores to weights e^(s-m). */
+void soften(uint key, uint end, inout float score[ROWS])
+{
+    bool behind = false;
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        score[r] = key < end ? adjusted(score[r], key, r) : NONE;
+        behind = behind || score[r] > reference[r] + RISE;
+    }
+    if (subgroupAny(behind))
+        raise(score);
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        score[r] = score[r] > NONE ? exp(score[r] - reference[r]) : 0.0;
+        weight_sum[r] += score[r];
+    }
+}
+
+void add_values(uint first, uint end, float weight[ROWS])
+{
+    [[unroll]] for (uint j = 0; j < WG; j++) {
+        const uint base = (gl_WorkGroupID.y * context + min(first + j, end - 1)) * UNITS;
+        [[unroll]] for (uint i = 0; i < UNIT_LANES; i++) {
+            const uvec4 words = v_cache[base + min(gl_SubgroupInvocationID + i * WG, UNITS - 1)];
+            [[unroll]] for (uint n = 0; n < 4; n++) {
+                const vec2 pair = unpackHalf2x16(words[n]);
+                [[unroll]] for (uint r = 0; r < ROWS; r++) {
+                    const float w = subgroupBroadcast(weight[r], j);
+                    sums[r * SUMS + i * 8 + n * 2] += w * pair.x;
+                    sums[r * SUMS + i * 8 + n * 2 + 1] += w * pair.y;
+                }
+            }
+        }
+    }
+}
+
+/* The lane's numbers of row r, times factor. */
+void write_sums(uint r, float factor, uint base, bool partial)
+{
+    [[unroll]] for (uint i = 0; i < UNIT_LANES; i++) {
+        const uint unit = gl_SubgroupInvocationID + i * WG;
+        if (unit < UNITS)
+            [[unroll]] for (uint n = 0; n < 8; n++) {
+                if (partial)
+                    partials[base + unit * 8 + n] = sums[r * SUMS + i * 8 + n] * factor;
+                else
+                    o[base + unit * 8 + n] = sums[r * SUMS + i * 8 + n] * factor;
+            }
+    }
+}
+
+void write_row(uint r)
+{
+    const float total = subgroupAdd(weight_sum[r]);
+    const uint row = row_token(r) * kv_heads * GROUP + row_head(r);
+    if (!row_valid(r))
+        return;
+    if (PARTIAL == 0) {
+        write_sums(r, total > 0.0 ? 1.0 / total : 0.0, row * HEAD_DIM, false);
+        return;
+    }
+    const uint base = (row * chunk_max + gl_WorkGroupID.z) * (HEAD_DIM + 2);
+    write_sums(r, 1.0, base, true);
+    if (gl_SubgroupInvocationID == 0) {
+        partials[base + HEAD_DIM] = reference[r];
+        partials[base + HEAD_DIM + 1] = total;
+    }
+}
+
+void main()
+{
+    if (gl_WorkGroupID.x * ROWS >= run.count * GROUP)
+        return;
+    uint first, end;
+    key_range(WG, first, end);
+    if (PARTIAL != 0 && gl_WorkGroupID.z * chunk >= end)
+        return;
+    load_rows();
+    for (; first < end; first += WG) {
+        float score[ROWS];
+        score_keys(first, end, score);
+        soften(first + gl_SubgroupInvocationID, end, score);
+        add_values(first, end, score);
+    }
+    [[unroll]] for (uint r = 0; r < ROWS; r++)
+        write_row(r);
+}

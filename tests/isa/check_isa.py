@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Judges the machine code that RADV makes of the Q4_0 A16 GEMV, for GPUs that are not here.
+
+    check_isa.py ISA_DUMP DRIVER.json SHADER.spv
+
+Per family: no spilled registers, packed dots in the hot loop, at most LIMIT instructions a weight.
+The hot loop is the smallest loop with a packed dot in it; finding none is a failure, not a pass.
+Exit 77 (skip) only when the driver file is missing or cannot tell."""
+import os
+import re
+import subprocess
+import sys
+
+FAMILIES = ("navi31", "navi21")
+LIMIT = 2.0
+SUBGROUP = 64
+ROWS = 2
+SPEC = {0: SUBGROUP, 1: ROWS, 2: 1, 3: 0, 4: 1}
+SKIP = 77
+
+
+def dump(program, driver, shader, family):
+    environment = dict(os.environ, VK_ICD_FILENAMES=driver, VK_DRIVER_FILES=driver,
+                       RADV_FORCE_FAMILY=family)
+    arguments = [program, shader, str(SUBGROUP)] + [f"{i}={v}" for i, v in SPEC.items()]
+    result = subprocess.run(arguments, env=environment, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+    return result.returncode, result.stdout.decode("latin1"), result.stderr.decode("latin1")
+
+
+def blocks(listing):
+    """[(label, [instruction])] in order. RADV prints "BB3:" or, where its LLVM cannot disassemble,
+    "BB3" and "value = instruction"."""
+    found = []
+    for line in listing.splitlines():
+        label = re.match(r"(BB\d+):?\s*$", line.strip())
+        if label:
+            found.append((label.group(1), []))
+        elif found and line.startswith("\t"):
+            found[-1][1].append(line.split(";")[0].strip().split(" = ")[-1])
+    return found
+
+
+def loops(listing):
+    """The instructions of every loop: from a branch's target up to the branch back to it."""
+    all_blocks = blocks(listing)
+    place = {label: i for i, (label, _) in enumerate(all_blocks)}
+    found = []
+    for i, (_, instructions) in enumerate(all_blocks):
+        for instruction in instructions:
+            branch = re.match(r"s_c?branch\S*\s+(?:block:)?(BB\d+)", instruction)
+            if branch and place.get(branch.group(1), i + 1) <= i:
+                body = all_blocks[place[branch.group(1)]:i + 1]
+                found.append([x for _, part in body for x in part])
+    return found
+
+
+def judge(family, text):
+    """The complaints about one family, and the line that reports it."""
+    statistics = dict(re.findall(r"^statistic (.+) = (\d+)$", text, re.M))
+    complaints = []
+    for name in ("Spilled SGPRs", "Spilled VGPRs"):
+        if statistics.get(name) != "0":
+            complaints.append(f"{name}: {statistics.get(name, 'not reported')}")
+    hot = [x for x in loops(text[text.find("assembly\n"):]) if any("dot4" in y for y in x)]
+    if not hot:
+        return complaints + ["no loop with a packed dot found"], family
+    body = min(hot, key=len)
+    each = len(body) / (32 * ROWS)
+    if each > LIMIT:
+        complaints.append(f"{each:.2f} instructions a weight, limit {LIMIT}")
+    loads = sum(bool(re.match(r"(buffer|global)_load", x)) for x in body)
+    report = (f"{family}: {each:.2f} instructions a weight ({len(body)} in the loop, {loads} loads, "
+              f"{sum('dot4' in x for x in body)} packed dots), VGPRs {statistics.get('VGPRs')}, "
+              f"code {statistics.get('Code size')} B")
+    return complaints, report
+
+
+def main():
+    program, driver, shader = sys.argv[1:4]
+    if not os.path.exists(driver):
+        print(f"skip: no driver file {driver}")
+        return SKIP
+    failed = False
+    for family in FAMILIES:
+        code, text, errors = dump(program, driver, shader, family)
+        if code == SKIP:
+            print(f"skip: {family}: {errors.strip()}")
+            return SKIP
+        if code != 0:
+            print(f"{family}: {errors.strip() or 'isa_dump failed with %d' % code}")
+            failed = True
+            continue
+        complaints, report = judge(family, text)
+        print(report)
+        for complaint in complaints:
+            print(f"{family}: FAILED: {complaint}")
+        failed = failed or bool(complaints)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
