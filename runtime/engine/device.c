@@ -139,7 +139,7 @@ bool engine_weights_load(struct lichen_engine *engine, progress_fn progress, voi
                       : gpu_weights_load(engine->device, &engine->plan, engine->gguf,
                                          engine->parallel, progress, context,
                                          &engine->gpu_weights, fault);
-    return loaded || fault_context(fault, "%s", engine->model_path);
+    return loaded || fault_file(fault, engine->model_path);
 }
 
 void engine_device_close(struct lichen_engine *engine)

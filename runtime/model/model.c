@@ -130,18 +130,10 @@ static bool build(const struct gguf *gguf, uint32_t vocab_count, struct plan *pl
            all_used(gguf, plan, info->architecture, fault);
 }
 
-/* The reader's faults name the file already. */
-static bool name_file(const char *path, struct fault *fault)
-{
-    if (fault && strncmp(fault->text, path, strlen(path)) != 0)
-        fault_context(fault, "%s", path);
-    return false;
-}
-
 bool model_build(const struct gguf *gguf, uint32_t vocab_count, struct plan *plan,
                  struct model_info *info, struct fault *fault)
 {
     plan_init(plan);
     memset(info, 0, sizeof *info);
-    return build(gguf, vocab_count, plan, info, fault) || name_file(gguf_path(gguf), fault);
+    return build(gguf, vocab_count, plan, info, fault) || fault_file(fault, gguf_path(gguf));
 }
