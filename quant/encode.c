@@ -47,16 +47,23 @@ static void encode_bf16(const float *src, const float *importance, size_t count,
     }
 }
 
-enum set { SET_PLAIN, SET_AVX2, SET_AVX512, SET_COUNT };
-
 #ifdef ENCODE_X86
-#define SETS(type) {encode_##type##_plain, encode_##type##_avx2, encode_##type##_avx512}
+#define SETS(type)                                                                                 \
+    {                                                                                              \
+        encode_##type##_plain, encode_##type##_avx2, encode_##type##_avx512                        \
+    }
 #else
-#define SETS(type) {encode_##type##_plain, encode_##type##_plain, encode_##type##_plain}
+#define SETS(type)                                                                                 \
+    {                                                                                              \
+        encode_##type##_plain                                                                      \
+    }
 #endif
-#define SAME(function) {function, function, function}
+#define SAME(function)                                                                             \
+    {                                                                                              \
+        function, function, function                                                               \
+    }
 
-static encode_blocks *const encoders[DTYPE_ID_COUNT][SET_COUNT] = {
+static encode_blocks *const encoders[DTYPE_ID_COUNT][ENCODE_SET_COUNT] = {
     [DTYPE_F32] = SAME(encode_f32),   [DTYPE_F16] = SAME(encode_f16),
     [DTYPE_BF16] = SAME(encode_bf16), [DTYPE_Q4_0] = SETS(q4_0),
     [DTYPE_Q4_1] = SETS(q4_1),        [DTYPE_Q5_0] = SETS(q5_0),
@@ -66,21 +73,21 @@ static encode_blocks *const encoders[DTYPE_ID_COUNT][SET_COUNT] = {
     [DTYPE_IQ4_XS] = SETS(iq4_xs),
 };
 
-static enum set set_here(void)
+enum encode_set encode_set_best(void)
 {
 #ifdef ENCODE_X86
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-        return SET_AVX512;
+        return ENCODE_SET_AVX512;
     if (__builtin_cpu_supports("avx2"))
-        return SET_AVX2;
+        return ENCODE_SET_AVX2;
 #endif
-    return SET_PLAIN;
+    return ENCODE_SET_PLAIN;
 }
 
 bool encode_supported(enum dtype dtype)
 {
-    return (uint32_t)dtype < DTYPE_ID_COUNT && encoders[dtype][SET_PLAIN];
+    return (uint32_t)dtype < DTYPE_ID_COUNT && encoders[dtype][ENCODE_SET_PLAIN];
 }
 
 static void measure(const float *src, const float *decoded, uint32_t count,
@@ -109,8 +116,8 @@ static void measure_row(const struct dtype_info *info, const float *src, const v
     }
 }
 
-void encode_row_in_set(enum dtype dtype, const float *src, const float *importance, uint32_t cols,
-                       void *dst, int set)
+void encode_row_with(enum encode_set set, enum dtype dtype, const float *src,
+                     const float *importance, uint32_t cols, void *dst)
 {
     encoders[dtype][set](src, importance, cols / dtype_find(dtype)->block_weights, dst);
 }
@@ -118,8 +125,7 @@ void encode_row_in_set(enum dtype dtype, const float *src, const float *importan
 void encode_row(enum dtype dtype, const float *src, const float *importance, uint32_t cols,
                 void *dst, struct encode_stats *stats)
 {
-    const struct dtype_info *info = dtype_find(dtype);
-    encoders[dtype][set_here()](src, importance, cols / info->block_weights, dst);
+    encode_row_with(encode_set_best(), dtype, src, importance, cols, dst);
     if (stats)
-        measure_row(info, src, dst, cols, stats);
+        measure_row(dtype_find(dtype), src, dst, cols, stats);
 }

@@ -1,13 +1,20 @@
 /* encode_block.h: the encoders behind encode_row, one a type: a row of block_count blocks from
- * floats. Not for users: they call encode_row (encode.h).
+ * floats. Internal to quant, its tests and bench; others call encode_row (encode.h).
  *
- * The files that define them are compiled once for every instruction set of encode_sets (CMake
- * gives ENCODE_SET its name); all give the same bytes, because no sum is reordered and no product
- * is fused. */
+ * The files that define them are compiled once for every instruction set (CMake gives ENCODE_SET
+ * its name); all give the same bytes, because no sum is reordered and no product is fused. */
 #ifndef LICHEN_ENCODE_BLOCK_H
 #define LICHEN_ENCODE_BLOCK_H
 
-#include <stddef.h>
+#include "dtype.h"
+
+enum encode_set { ENCODE_SET_PLAIN, ENCODE_SET_AVX2, ENCODE_SET_AVX512, ENCODE_SET_COUNT };
+
+/* The last one that this processor runs; it runs those before it, too. */
+enum encode_set encode_set_best(void);
+/* encode_row with a set up to encode_set_best(). */
+void encode_row_with(enum encode_set set, enum dtype dtype, const float *src,
+                     const float *importance, uint32_t cols, void *dst);
 
 /* NaN and infinite weights count as 0. importance: [weights of the row] or NULL. dst needs no
  * alignment. */

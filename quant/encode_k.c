@@ -151,8 +151,7 @@ void ENCODER(q4_k)(const float *src, const float *importance, size_t block_count
         struct block block;
         struct super super;
         uint8_t codes[BLOCK_K_WEIGHTS];
-        if (block_prepare(&block, src + n * BLOCK_K_WEIGHTS,
-                          importance ? importance + n * BLOCK_K_WEIGHTS : NULL, BLOCK_K_WEIGHTS)) {
+        if (block_prepare(&block, src, importance, n, BLOCK_K_WEIGHTS)) {
             search_super(&block, 15.0f, &super, codes);
             out.d = super.d;
             out.dmin = super.dmin;
@@ -170,8 +169,7 @@ void ENCODER(q5_k)(const float *src, const float *importance, size_t block_count
         struct block block;
         struct super super;
         uint8_t codes[BLOCK_K_WEIGHTS];
-        if (block_prepare(&block, src + n * BLOCK_K_WEIGHTS,
-                          importance ? importance + n * BLOCK_K_WEIGHTS : NULL, BLOCK_K_WEIGHTS)) {
+        if (block_prepare(&block, src, importance, n, BLOCK_K_WEIGHTS)) {
             search_super(&block, 31.0f, &super, codes);
             out.d = super.d;
             out.dmin = super.dmin;

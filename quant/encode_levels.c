@@ -86,8 +86,7 @@ void ENCODER(q6_k)(const float *src, const float *importance, size_t block_count
         struct block block;
         struct super super;
         uint8_t codes[BLOCK_K_WEIGHTS];
-        if (block_prepare(&block, src + n * BLOCK_K_WEIGHTS,
-                          importance ? importance + n * BLOCK_K_WEIGHTS : NULL, BLOCK_K_WEIGHTS)) {
+        if (block_prepare(&block, src, importance, n, BLOCK_K_WEIGHTS)) {
             search_super(&block, (struct shape){GRID_6, 16, 128}, &super, codes);
             out.d = super.d;
             for (int j = 0; j < 16; j++)
@@ -105,8 +104,7 @@ void ENCODER(iq4_xs)(const float *src, const float *importance, size_t block_cou
         struct block block;
         struct super super;
         uint8_t codes[BLOCK_K_WEIGHTS];
-        if (block_prepare(&block, src + n * BLOCK_K_WEIGHTS,
-                          importance ? importance + n * BLOCK_K_WEIGHTS : NULL, BLOCK_K_WEIGHTS)) {
+        if (block_prepare(&block, src, importance, n, BLOCK_K_WEIGHTS)) {
             search_super(&block, (struct shape){GRID_IQ4, 32, 32}, &super, codes);
             out.d = super.d;
             for (int j = 0; j < 8; j++) {

@@ -36,19 +36,13 @@ INLINE void search_block(struct block *block, float steps, uint16_t *d, uint16_t
         codes[i] = (uint8_t)(int)nearest(clamp(block->x[i] * inverse + offset, 0.0f, steps));
 }
 
-INLINE bool prepare_at(struct block *block, const float *src, const float *importance, size_t n)
-{
-    return block_prepare(block, src + n * BLOCK_WEIGHTS,
-                         importance ? importance + n * BLOCK_WEIGHTS : NULL, BLOCK_WEIGHTS);
-}
-
 void ENCODER(q4_1)(const float *src, const float *importance, size_t block_count, void *dst)
 {
     for (size_t n = 0; n < block_count; n++) {
         struct block_q4_1 out = {0};
         struct block block;
         uint8_t codes[BLOCK_WEIGHTS];
-        if (prepare_at(&block, src, importance, n)) {
+        if (block_prepare(&block, src, importance, n, BLOCK_WEIGHTS)) {
             search_block(&block, 15.0f, &out.d, &out.m, codes);
             pack_nibbles(codes, out.qs);
         }
@@ -62,7 +56,7 @@ void ENCODER(q5_1)(const float *src, const float *importance, size_t block_count
         struct block_q5_1 out = {0};
         struct block block;
         uint8_t codes[BLOCK_WEIGHTS];
-        if (prepare_at(&block, src, importance, n)) {
+        if (block_prepare(&block, src, importance, n, BLOCK_WEIGHTS)) {
             search_block(&block, 31.0f, &out.d, &out.m, codes);
             pack_nibbles(codes, out.qs);
             pack_bit_4(codes, out.qh);

@@ -26,8 +26,7 @@ struct pair_scan {
 
 /* q = nearest(x inverse + shift) */
 INLINE void scan_pairs(const struct block *block, int first, float steps,
-                       const float inverse[LANES], const float shift[LANES],
-                       struct pair_scan *scan)
+                       const float inverse[LANES], const float shift[LANES], struct pair_scan *scan)
 {
     float sum_q[LANES] = {0.0f}, qq[LANES] = {0.0f}, xq[LANES] = {0.0f};
     scan->x = scan->weight = 0.0f;

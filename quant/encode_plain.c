@@ -9,6 +9,7 @@
 #include "encode.h"
 #include "half.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -19,9 +20,8 @@ static float inverse_of(float d)
 
 static uint8_t code(float value, int last)
 {
-    if (!(value > 0.0f) || !(value < 256.0f))
-        return value >= 256.0f && isfinite(value) ? (uint8_t)last : 0;
-    return (uint8_t)((int)value > last ? last : (int)value);
+    int number = value > 0.0f && value < 256.0f ? (int)value : 0;
+    return (uint8_t)(number > last ? last : number);
 }
 
 static float largest(const float *src)
@@ -47,7 +47,7 @@ static uint16_t codes_signed(const float *src, int end, uint8_t codes[BLOCK_WEIG
 /* Codes from the minimum on: returns d. */
 static uint16_t codes_from(const float *src, int steps, uint16_t *m, uint8_t codes[BLOCK_WEIGHTS])
 {
-    float low = INFINITY, high = -INFINITY;
+    float low = FLT_MAX, high = -FLT_MAX;
     for (int j = 0; j < BLOCK_WEIGHTS; j++) {
         low = src[j] < low ? src[j] : low;
         high = src[j] > high ? src[j] : high;

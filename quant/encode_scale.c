@@ -36,19 +36,13 @@ INLINE uint16_t search_block(const struct block *block, enum grid grid,
     return d;
 }
 
-INLINE bool prepare_at(struct block *block, const float *src, const float *importance, size_t n)
-{
-    return block_prepare(block, src + n * BLOCK_WEIGHTS,
-                         importance ? importance + n * BLOCK_WEIGHTS : NULL, BLOCK_WEIGHTS);
-}
-
 void ENCODER(q4_0)(const float *src, const float *importance, size_t block_count, void *dst)
 {
     for (size_t n = 0; n < block_count; n++) {
         struct block_q4_0 out = {0};
         struct block block;
         uint8_t codes[BLOCK_WEIGHTS];
-        if (prepare_at(&block, src, importance, n)) {
+        if (block_prepare(&block, src, importance, n, BLOCK_WEIGHTS)) {
             out.d = search_block(&block, GRID_4, codes);
             pack_nibbles(codes, out.qs);
         }
@@ -62,7 +56,7 @@ void ENCODER(iq4_nl)(const float *src, const float *importance, size_t block_cou
         struct block_iq4_nl out = {0};
         struct block block;
         uint8_t codes[BLOCK_WEIGHTS];
-        if (prepare_at(&block, src, importance, n)) {
+        if (block_prepare(&block, src, importance, n, BLOCK_WEIGHTS)) {
             out.d = search_block(&block, GRID_IQ4, codes);
             pack_nibbles(codes, out.qs);
         }
@@ -76,7 +70,7 @@ void ENCODER(q5_0)(const float *src, const float *importance, size_t block_count
         struct block_q5_0 out = {0};
         struct block block;
         uint8_t codes[BLOCK_WEIGHTS];
-        if (prepare_at(&block, src, importance, n)) {
+        if (block_prepare(&block, src, importance, n, BLOCK_WEIGHTS)) {
             out.d = search_block(&block, GRID_5, codes);
             pack_nibbles(codes, out.qs);
             pack_bit_4(codes, out.qh);
@@ -92,7 +86,7 @@ void ENCODER(q8_0)(const float *src, const float *importance, size_t block_count
     for (size_t n = 0; n < block_count; n++) {
         struct block_q8_0 out = {0};
         struct block block;
-        if (prepare_at(&block, src, NULL, n)) {
+        if (block_prepare(&block, src, NULL, n, BLOCK_WEIGHTS)) {
             float largest = block_largest(&block, 0, BLOCK_WEIGHTS);
             out.d = half_in_above((largest < 0.0f ? -largest : largest) / 127.0f, block.unit);
             float inverse = inverse_of(half_out(out.d, block.unit));

@@ -143,12 +143,14 @@ INLINE void block_weigh_size(struct block *block, int count)
         block->weight[i] = rms + (block->x[i] < 0.0f ? -block->x[i] : block->x[i]);
 }
 
-/* False when all is below half the smallest binary16: a block of zeros. The power of two that
- * takes out the size keeps every later sum far from the ends of float. */
-INLINE bool block_prepare(struct block *block, const float *src, const float *importance, int count)
+/* Block n of a row, count weights each. False when all is below half the smallest binary16: a block
+ * of zeros. The power of two that takes out the size keeps every later sum far from the ends of
+ * float. */
+INLINE bool block_prepare(struct block *block, const float *src, const float *importance, size_t n,
+                          int count)
 {
     uint32_t bits[BLOCK_K_WEIGHTS], largest = 0;
-    memcpy(bits, src, (size_t)count * sizeof *src);
+    memcpy(bits, src + n * (size_t)count, (size_t)count * sizeof *src);
     for (int i = 0; i < count; i++) {
         uint32_t magnitude = bits[i] & 0x7fffffff;
         uint32_t keep = 0U - (magnitude < 0x7f800000);
@@ -163,7 +165,7 @@ INLINE bool block_prepare(struct block *block, const float *src, const float *im
     for (int i = 0; i < count; i++)
         block->x[i] = float_of(bits[i]) * inverse;
     if (importance)
-        block_weigh_importance(block, importance, count);
+        block_weigh_importance(block, importance + n * (size_t)count, count);
     else
         block_weigh_size(block, count);
     for (int i = 0; i < count; i++)
