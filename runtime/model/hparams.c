@@ -17,7 +17,7 @@
 
 /* clang-format off */
 static const struct hparam_range ranges[] = {
-    U32("block_count",                           layers,                true,  1, 1024),
+    U32("block_count",                           layers,                true,  1, LAYERS_MAX),
     U32("embedding_length",                      dim,                   true,  1, 131072),
     U32("attention.head_count",                  heads,                 true,  1, 1024),
     U32("attention.head_count_kv",               kv_heads,              false, 1, 1024),
@@ -147,7 +147,6 @@ static void set_defaults(const struct family *family, struct hparams *hparams)
 {
     *hparams = (struct hparams){
         .window = family->window_default,
-        .window_period = family->window_period,
         .attention_softcap = family->attention_softcap_default,
         .final_softcap = family->final_softcap_default,
         .rope_base = 10000,
@@ -222,13 +221,14 @@ static bool derive_rope(const struct source *source, struct hparams *hparams)
 /* A window as long as the context hides nothing. */
 static bool derive_window(const struct source *source, struct hparams *hparams)
 {
-    if (hparams->window_period == 0 && hparams->window >= hparams->context)
-        hparams->window = 0;
-    if (hparams->window != 0 && hparams->window_period == 0)
+    if (source->family->window_period != 0 || hparams->window == 0)
+        return true;
+    if (hparams->window < hparams->context)
         return fault_set(source->fault, FAULT_UNSUPPORTED,
                          "%s with attention.sliding_window %u: lichen does not know which layers "
                          "slide",
                          source->family->architecture, hparams->window);
+    hparams->window = 0;
     return true;
 }
 
@@ -312,31 +312,28 @@ static bool refuse_switched_off(const struct source *source)
     return true;
 }
 
-/* A number, or for each layer whether it slides, which must have a period. */
+/* A number, the period, or for each layer whether it slides. */
 static bool read_window_pattern(const struct source *source, struct hparams *hparams)
 {
-    static const struct hparam_range range = {"", false, false, 1, 1024, 0};
+    static const struct hparam_range range = {"", false, false, 1, LAYERS_MAX, 0};
+    uint32_t period = source->family->window_period;
     char key[KEY_MAX], text[8];
     key_of(source, "attention.sliding_window_pattern", key);
-    const struct gguf_entry *entry = gguf_entry_find(source->gguf, key);
-    if (!entry || entry->type != GGUF_ARRAY)
-        return read_u32(source, key, &range, &hparams->window_period);
-    if (hparams->window == 0)
+    const struct gguf_entry *list = gguf_entry_find(source->gguf, key);
+    if (!list || list->type != GGUF_ARRAY) {
+        if (!read_u32(source, key, &range, &period))
+            return false;
+        for (uint32_t i = 0; i < hparams->layers; i++)
+            hparams->local[i] = period == 1 || (period != 0 && i % period != period - 1);
         return true;
-    uint32_t period = 1;
-    for (uint64_t i = 0; i < entry->count && period == 1; i++) {
-        gguf_format(source->gguf, entry, i, text, sizeof text);
-        if (strcmp(text, "true") != 0)
-            period = (uint32_t)i + 1;
     }
-    for (uint64_t i = 0; i < entry->count; i++) {
-        gguf_format(source->gguf, entry, i, text, sizeof text);
-        bool local = period == 1 || i % period != period - 1;
-        if (entry->item_type != GGUF_BOOL || local != (strcmp(text, "true") == 0))
-            return fault_set(source->fault, FAULT_UNSUPPORTED, "%s: layer %u breaks the period %u",
-                             key, (unsigned)i, period);
+    if (list->item_type != GGUF_BOOL || list->count != hparams->layers)
+        return fault_set(source->fault, FAULT_FORMAT, "%s has %llu items, expected %u booleans",
+                         key, (unsigned long long)list->count, hparams->layers);
+    for (uint32_t i = 0; i < hparams->layers; i++) {
+        gguf_format(source->gguf, list, i, text, sizeof text);
+        hparams->local[i] = strcmp(text, "true") == 0;
     }
-    hparams->window_period = period;
     return true;
 }
 

@@ -13,11 +13,14 @@ enum rope_scaling {
     ROPE_SCALING_LONGROPE
 };
 
+enum { LAYERS_MAX = 1024 };
+
 struct hparams {
     uint32_t layers, dim, heads, kv_heads, head_dim, value_dim, ffn_dim;
-    uint32_t context;   /* positions in training, longrope: before scaling */
-    uint32_t rope_dims; /* rotated dims of a head, 0 = none */
-    uint32_t window, window_period;
+    uint32_t context;       /* positions in training, longrope: before scaling */
+    uint32_t rope_dims;     /* rotated dims of a head, 0 = none */
+    uint32_t window;        /* 0 = none */
+    bool local[LAYERS_MAX]; /* [layers], the layers with the window */
     float norm_eps;
     float rope_base, rope_base_local;
     bool rope_local_plain; /* the scaling below is for global layers only */
@@ -51,8 +54,7 @@ const struct hparam_range *hparam_ranges(size_t *count);
 
 static inline bool hparams_layer_local(const struct hparams *hparams, uint32_t layer)
 {
-    uint32_t period = hparams->window_period;
-    return hparams->window != 0 && (period == 1 || layer % period != period - 1);
+    return hparams->window != 0 && hparams->local[layer];
 }
 
 #endif

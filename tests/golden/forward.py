@@ -88,8 +88,8 @@ class Model:
         if cohere:
             self.logit_scale = F(key("logit_scale"))
         self.window = key("attention.sliding_window", 4096 if arch == "gemma2" else 0)
-        self.local_period = {"gemma2": 2, "gemma3": 6, "olmo2": 4, "exaone4": 4,
-                             "cohere2": 4}.get(arch, 1)
+        period = {"gemma2": 2, "gemma3": 6, "olmo2": 4, "exaone4": 4, "cohere2": 4}.get(arch, 1)
+        self.pattern = key("attention.sliding_window_pattern", period)  # or a list of bool
         dims = self.head_dim
         if (arch, self.layers) in (("gemma2", 46), ("gemma3", 62)):
             dims = self.dim / self.heads
@@ -105,7 +105,9 @@ class Model:
     def local(self, layer):
         if not self.window:
             return False
-        return self.local_period == 1 or (layer + 1) % self.local_period != 0
+        if isinstance(self.pattern, list):
+            return self.pattern[layer]
+        return self.pattern == 1 or (layer + 1) % self.pattern != 0
 
     def rotates(self, layer):
         if self.arch == "gpt2" or self.alibi is not None:
@@ -121,8 +123,8 @@ class Model:
         key, dims = self.key, self.rope_dims
         base = F(key("rope.freq_base", 10000.0))
         own = self.arch in ("gemma3", "olmo2") and local  # these do not stretch local layers
-        if own and self.arch == "gemma3":
-            base = F(key("rope.freq_base_swa", 10000.0))
+        if local:
+            base = F(key("rope.freq_base_swa", 10000.0 if self.arch == "gemma3" else base))
         if key("rope.scaling.alpha"):  # NTK-aware
             base = base * F(key("rope.scaling.alpha")) ** F(dims / (dims - 2))
         freq = base ** (-np.arange(0, dims, 2, dtype=F) / dims)

@@ -36,6 +36,7 @@ const struct tiny tiny_models[] = {
     {"gemma2-27b",      "gemma2", 46, 16, 2, 1, 16, 24, TINY_POST_NORMS, WIDE_HEADS " attention.sliding_window=50 attn_logit_softcapping=50. final_logit_softcapping=30."},
     {"gemma3",          "gemma3", 7, 64, 4, 1, 16, 60, TINY_POST_NORMS | TINY_QK_NORM, WIDE_HEADS " attention.sliding_window=6 rope.freq_base=1000000. rope.scaling.type=linear rope.scaling.factor=8."},
     {"gemma3-27b",      "gemma3", 62, 16, 2, 1, 16, 24, TINY_POST_NORMS | TINY_QK_NORM | TINY_UNTIED, WIDE_HEADS " attention.sliding_window=50 rope.freq_base=1000000."},
+    {"gemma3-pattern",  "gemma3", 5, 64, 4, 1, 16, 60, TINY_POST_NORMS | TINY_QK_NORM, WIDE_HEADS " attention.sliding_window=6 attention.sliding_window_pattern=false,true,true,false,true rope.freq_base=1000000. rope.freq_base_swa=500. final_logit_softcapping=3."},
     {"chatglm",         "chatglm", 2, 48, 4, 2, 12, 52, GLM | TINY_QKV_FUSED, "rope.dimension_count=6 rope.freq_base=5000000."},
     {"chatglm-split",   "chatglm", 2, 48, 4, 2, 12, 52, GLM, "rope.dimension_count=6"},
     {"glm4",            "glm4",   2, 48, 4, 2, 12, 52, GLM | TINY_POST_NORMS, "rope.dimension_count=6"},
