@@ -72,6 +72,11 @@ const struct tiny tiny_models[] = {
 
 const size_t tiny_count = sizeof tiny_models / sizeof *tiny_models;
 
+double tiny_depth(const struct tiny *tiny)
+{
+    return tiny->layers > 40 ? 12 : tiny->layers > 10 ? 4 : 1;
+}
+
 struct writing {
     const struct tiny *tiny;
     const char *override;

@@ -44,6 +44,9 @@ enum { TINY_VOCAB = 96, TINY_CONTEXT = 256 };
 extern const struct tiny tiny_models[];
 extern const size_t tiny_count;
 
+/* How many times further off the logits may be: random layers amplify what earlier ones got wrong.
+ */
+double tiny_depth(const struct tiny *tiny);
 /* override (may be NULL): "key=value" behind "ARCH.", replaces or adds to the metadata. */
 void tiny_write(const struct tiny *tiny, const char *override, const char *path);
 
