@@ -13,6 +13,7 @@
 struct pair {
     float scale;
     float offset;
+    float gain; /* what it takes off the error */
 };
 
 /* Sums of LANES candidates over 32 weights, and what is common to all. */
@@ -63,7 +64,7 @@ INLINE struct pair scan_best_pair(const struct pair_scan *scan, bool below_zero)
         gain[k] = scale[k] * scan->xq[k] + offset[k] * scan->x;
     }
     int lane = lane_largest(gain);
-    return (struct pair){scale[lane], offset[lane]};
+    return (struct pair){scale[lane], offset[lane], gain[lane]};
 }
 
 /* Lanes of a 4 x 4 grid: code 0 at low + (k / 4) apart, code `steps` at high - (k % 4) apart. */
@@ -83,7 +84,7 @@ INLINE struct pair search_pair(const struct block *block, int first, float steps
                                float high, bool below_zero)
 {
     if (high <= low)
-        return (struct pair){0.0f, low};
+        return (struct pair){0.0f, low, 0.0f};
     float inverse[LANES], shift[LANES], apart = (high - low) / steps * 0.4f;
     struct pair_scan scan;
     pair_lanes(low, high, apart, steps, inverse, shift);
@@ -93,7 +94,8 @@ INLINE struct pair search_pair(const struct block *block, int first, float steps
     pair_lanes(pair.offset - 1.5f * apart, pair.offset + steps * pair.scale + 1.5f * apart, apart,
                steps, inverse, shift);
     scan_pairs(block, first, steps, inverse, shift, &scan);
-    return scan_best_pair(&scan, below_zero);
+    struct pair refined = scan_best_pair(&scan, below_zero);
+    return refined.gain > pair.gain ? refined : pair;
 }
 
 #endif

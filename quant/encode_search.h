@@ -173,11 +173,13 @@ INLINE bool block_prepare(struct block *block, const float *src, const float *im
     return true;
 }
 
-/* binary16 of value in units, never infinite. */
+/* binary16 of value in units, never infinite and never -0 (the sign of a 0 is left to chance). */
 INLINE uint16_t half_in(float value, float unit)
 {
-    uint16_t bits = half_from_float(value * unit);
-    return (bits & 0x7fff) > 0x7bff ? (uint16_t)((bits & 0x8000) | 0x7bff) : bits;
+    uint16_t bits = half_from_float(value * unit), magnitude = bits & 0x7fff;
+    if (magnitude > 0x7bff)
+        bits = (uint16_t)(bits - magnitude + 0x7bff);
+    return magnitude == 0 ? 0 : bits;
 }
 
 INLINE float half_out(uint16_t bits, float unit)
@@ -270,14 +272,14 @@ INLINE struct clips grid_clips(enum grid grid)
 {
     switch (grid) {
     case GRID_4:
-        return (struct clips){6.6f, 6.3f, 0.4f};
+        return (struct clips){6.4f, 5.8f, 0.4f};
     case GRID_5:
-        return (struct clips){14.2f, 13.7f, 0.5f};
+        return (struct clips){14.0f, 13.5f, 0.5f};
     case GRID_6:
-        return (struct clips){29.0f, 28.5f, 0.75f};
+        return (struct clips){29.75f, 28.75f, 0.75f};
     case GRID_IQ4:
     default:
-        return (struct clips){105.0f, 95.0f, 7.0f};
+        return (struct clips){106.0f, 92.0f, 7.0f};
     }
 }
 
