@@ -214,7 +214,7 @@ static struct build many_keys(uint32_t count)
     append(&build, 0, 8);
     append(&build, count, 8);
     for (uint32_t i = 0; i < count; i++) {
-        char key[41];
+        char key[48];
         snprintf(key, sizeof key, "a.long.and.common.beginning.of.it.%06u", count - i);
         append(&build, 40, 8);
         memcpy(build.bytes + build.size, key, 40);
