@@ -7,6 +7,7 @@
 #include <histedit.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 enum { HISTORY_LINES = 1000 };
 
@@ -48,7 +49,7 @@ static char *show_prompt(EditLine *edit)
     return prompt.plain;
 }
 
-static unsigned char break_line(EditLine *edit, int key)
+static unsigned char break_line(EditLine *edit, wint_t key)
 {
     (void)key;
     struct chat_input *input = input_of(edit);
@@ -91,7 +92,8 @@ static bool edit_open(struct chat_input *input, struct fault *fault)
     el_set(input->edit, EL_EDITOR, "emacs");
     el_set(input->edit, EL_HIST, history, input->history);
     el_source(input->edit, NULL);
-    el_set(input->edit, EL_ADDFN, "lichen-break", "give the line up", break_line);
+    /* The wide form: the other one leaks the copies that it makes of the names. */
+    el_wset(input->edit, EL_ADDFN, L"lichen-break", L"give the line up", break_line);
     el_set(input->edit, EL_BIND, "^C", "lichen-break", NULL);
     el_set(input->edit, EL_SETTY, "-d", "-isig", NULL);
     if (input->history_path)
