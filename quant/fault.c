@@ -107,3 +107,10 @@ bool fault_context(struct fault *fault, const char *format, ...)
     clean_text(fault->text);
     return false;
 }
+
+bool fault_file(struct fault *fault, const char *path)
+{
+    if (fault && strncmp(fault->text, path, strlen(path)) != 0)
+        fault_context(fault, "%s", path);
+    return false;
+}

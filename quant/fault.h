@@ -40,4 +40,7 @@ bool fault_set(struct fault *fault, enum fault_kind kind, const char *format, ..
 /* Puts "CONTEXT: " in front of a recorded failure (a path, a tensor name). Always returns false. */
 bool fault_context(struct fault *fault, const char *format, ...) FAULT_PRINTF(2, 3);
 
+/* The same with the path of a file, unless the failure begins with it already. */
+bool fault_file(struct fault *fault, const char *path);
+
 #endif

@@ -6,6 +6,7 @@
  * One invocation 32 columns. Dispatch: x covers a row (any number of groups, each strides),
  * y = token. Any width; the type of the weights is a build macro (weights.glsl). */
 #define RUN_BINDING 5
+#define WEIGHT_INTERLEAVE_ID 1
 #include "common.glsl"
 #include "weights.glsl"
 
@@ -28,7 +29,7 @@ layout(push_constant) uniform Push
 
 void embed_group(uint token, uint row, uint index)
 {
-    const weight_group group = weight_load(row, index, (width + 31) / 32);
+    const weight_group group = weight_load(weight_index(row, index, (width + 31) / 32));
     for (uint i = 0; i < 4; i++) {
         vec4 lo, hi;
         weight_floats(group, i, lo, hi);

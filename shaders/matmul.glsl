@@ -1,5 +1,5 @@
 /* matmul.glsl: what the matmul kernels have in common: bindings, token count, epilogue.
- * Include weights.glsl first. Constants 3 and 5 mean the same in every kernel. */
+ * Include weights.glsl first. Constants 3, 5 and 6 mean the same in every kernel. */
 #include "matmul.h"
 #include "run.h"
 

@@ -104,10 +104,10 @@ void rows_product(uint first_row, uint first_token, uint tokens)
         own_tokens[t] = min(first_token + t, tokens - 1);
     uint first_group[ROWS];
     [[unroll]] for (uint r = 0; r < ROWS; r++)
-        first_group[r] = (push.plane_row + min(first_row + r, push.rows - 1)) * push.groups;
+        first_group[r] = weight_index(push.plane_row + min(first_row + r, push.rows - 1), 0, push.groups);
     for (uint g = gl_SubgroupInvocationID; g < push.groups; g += gl_SubgroupSize)
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            const weight_group group = weight_load(first_group[r] + g);
+            const weight_group group = weight_load(first_group[r] + g * WEIGHT_INTERLEAVE);
             const word_pairs words = unpack(group);
             [[unroll]] for (uint t = 0; t < TOKENS; t++)
                 sums[r * TOKENS + t] += product(group, words, own_tokens[t], g);

@@ -3,8 +3,8 @@
  * _IQ4_NL, _IQ4_XS, _F32, _F16, _BF16. Bindings 0, 1, 2 are planes 0, 1, 2; only 32-bit words are
  * read, so no 8-/16-bit storage and no float16 feature is needed.
  *
- * A group is 32 consecutive columns of a row. weight_load(row, group, groups of a row), or
- * weight_load(row * groups + group), fetches one; then, for i = 0..3,
+ * A group is 32 consecutive columns of a row. weight_load(weight_index(row, group, groups of a row))
+ * fetches one; the row's next is WEIGHT_INTERLEAVE further. Then, for i = 0..3,
  *   weight_floats(group, i, lo, hi)  columns 4i..4i+3 and 16+4i..16+4i+3 as the C reference has them,
  *                                    bit for bit (quant/block_*.c states the order of roundings)
  *   weight_codes(group, i, lo, hi)   the codes behind them; w = d * (code - WEIGHT_OFFSET) + m
@@ -14,6 +14,17 @@
 #define LICHEN_WEIGHTS_GLSL
 
 #include "block.h"
+
+/* Rows that take turns in the planes, group by group. */
+#ifndef WEIGHT_INTERLEAVE_ID
+#define WEIGHT_INTERLEAVE_ID 6
+#endif
+layout(constant_id = WEIGHT_INTERLEAVE_ID) const uint WEIGHT_INTERLEAVE = 1;
+
+uint weight_index(uint row, uint group, uint groups)
+{
+    return (row / WEIGHT_INTERLEAVE * groups + group) * WEIGHT_INTERLEAVE + row % WEIGHT_INTERLEAVE;
+}
 
 #if defined(WEIGHT_F32) || defined(WEIGHT_F16) || defined(WEIGHT_BF16)
 #define WEIGHT_PLAIN
@@ -110,6 +121,16 @@ struct weight_group {
 
 /* ---- scales, plane 1 ---- */
 
+#if defined(WEIGHT_Q4_K) || defined(WEIGHT_Q5_K) || defined(WEIGHT_Q6_K) || defined(WEIGHT_IQ4_XS)
+/* A group's super-block, and its place 0..7 there. */
+uint weight_super(uint index, out uint place)
+{
+    const uint group = index / WEIGHT_INTERLEAVE;
+    place = group % 8;
+    return group / 8 * WEIGHT_INTERLEAVE + index % WEIGHT_INTERLEAVE;
+}
+#endif
+
 #if defined(WEIGHT_Q4_K) || defined(WEIGHT_Q5_K)
 
 layout(std430, binding = 1) readonly restrict buffer Plane1
@@ -119,8 +140,9 @@ layout(std430, binding = 1) readonly restrict buffer Plane1
 
 void weight_scales(uint index, inout weight_group group)
 {
-    const uvec4 packed = plane1[index / 8];
-    const uint i = index % 8, shift = 8 * (i % 4);
+    uint i;
+    const uvec4 packed = plane1[weight_super(index, i)];
+    const uint shift = 8 * (i % 4);
     const vec2 d = unpackHalf2x16(packed.x);
     uint scale = packed.y >> shift & 63;
     uint low = packed.z >> shift & 63;
@@ -141,7 +163,8 @@ layout(std430, binding = 1) readonly restrict buffer Plane1
 
 void weight_scales(uint index, inout weight_group group)
 {
-    const uint first = index / 8 * 5, i = index % 8;
+    uint i;
+    const uint first = weight_super(index, i) * 5;
     const int pair = int(plane1[first + i / 2] >> 16 * (i % 2));
     const float d = unpackHalf2x16(plane1[first + 4]).x;
     group.d = d * vec2(bitfieldExtract(pair, 0, 8), bitfieldExtract(pair, 8, 8));
@@ -157,8 +180,8 @@ layout(std430, binding = 1) readonly restrict buffer Plane1
 
 void weight_scales(uint index, inout weight_group group)
 {
-    const uvec2 packed = plane1[index / 8];
-    const uint i = index % 8;
+    uint i;
+    const uvec2 packed = plane1[weight_super(index, i)];
     const uint scale = (packed.y >> 4 * i & 15) | (packed.x >> 16 + 2 * i & 3) << 4;
     group.d = vec2(unpackHalf2x16(packed.x).x * float(int(scale) - 32));
     group.m = 0;
@@ -306,10 +329,5 @@ float weight_sum(weight_group group, float lo, float hi, float sum_x)
 }
 
 #endif
-
-weight_group weight_load(uint row, uint group, uint groups)
-{
-    return weight_load(row * groups + group);
-}
 
 #endif

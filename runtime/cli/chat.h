@@ -51,7 +51,7 @@ bool chat_load(struct chat *chat, const char *path, struct fault *fault);
  * 0600), NULL = they are forgotten. */
 bool chat_input_open(const char *history, struct chat_input **input, struct fault *fault);
 /* A line without its end; *line is the input's. A line that ends in '\' goes on in the next one.
- * False: no more lines. interrupted: Ctrl-C, line is "". */
+ * False: no more lines. interrupted: Ctrl-C; line is "", or "^C" where one that was begun is lost. */
 bool chat_input_line(struct chat_input *input, const char *prompt, const char **line,
                      bool *interrupted);
 bool chat_input_edits(const struct chat_input *input); /* is a person there? */

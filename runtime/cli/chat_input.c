@@ -17,6 +17,7 @@ struct chat_input {
     const char *prompt;
     bool pushed; /* a Ctrl-C from before the line was put in front of it */
     bool broken; /* by Ctrl-C */
+    bool typed;  /* ... and there was something in it */
     char *plain; /* getline's */
     size_t plain_size;
     struct text line;
@@ -50,7 +51,10 @@ static char *show_prompt(EditLine *edit)
 static unsigned char break_line(EditLine *edit, int key)
 {
     (void)key;
-    input_of(edit)->broken = true;
+    struct chat_input *input = input_of(edit);
+    const LineInfo *info = el_line(edit);
+    input->broken = true;
+    input->typed = info->lastchar > info->buffer || input->line.size > 0;
     return CC_NEWLINE;
 }
 
@@ -125,8 +129,14 @@ static bool take_line(struct chat_input *input, const char *bytes, size_t size, 
     while (size > 0 && (bytes[size - 1] == '\n' || bytes[size - 1] == '\r'))
         size--;
     *more = size > 0 && bytes[size - 1] == '\\';
-    return text_add(&input->line, bytes, size - *more, NULL) &&
-           (!*more || text_add(&input->line, "\n", 1, NULL));
+    size_t from = input->line.size;
+    if (!text_add(&input->line, bytes, size - *more, NULL) ||
+        (*more && !text_add(&input->line, "\n", 1, NULL)))
+        return false;
+    for (size_t i = from; i < input->line.size; i++)
+        if (!input->line.bytes[i])
+            input->line.bytes[i] = ' '; /* a NUL must not cut the line */
+    return true;
 }
 
 static void remember(struct chat_input *input)
@@ -142,7 +152,7 @@ bool chat_input_line(struct chat_input *input, const char *prompt, const char **
     bool more = true;
     input->line.size = 0;
     input->prompt = prompt;
-    input->pushed = input->broken = false;
+    input->pushed = input->broken = input->typed = false;
     *line = "";
     while (more) {
         int size = 0;
@@ -150,6 +160,7 @@ bool chat_input_line(struct chat_input *input, const char *prompt, const char **
         *interrupted = input->broken || interrupt_seen();
         if (*interrupted) {
             clearerr(stdin);
+            *line = input->typed ? "^C" : "";
             return true;
         }
         if (!bytes)

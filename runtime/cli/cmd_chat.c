@@ -168,7 +168,7 @@ static int chat_loop(struct chat *chat)
         if (!chat_input_line(chat->input, prompt, &line, &interrupted))
             break;
         interrupt_clear();
-        interrupts = interrupted ? interrupts + 1 : 0;
+        interrupts = !interrupted ? 0 : line[0] ? 1 : interrupts + 1;
         bool leave = interrupts > 1 || interrupt_final() || !chat_input_edits(chat->input);
         if (interrupted && leave) {
             fputc('\n', stderr);

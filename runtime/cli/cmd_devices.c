@@ -21,10 +21,10 @@ static bool print_json(struct common *common, const struct lichen_device *device
     for (size_t i = 0; array && i < count; i++) {
         const struct lichen_device *device = &devices[i];
         json_t *item = json_of_device(device);
-        json_t *more = json_pack("{s:i, s:o, s:s, s:s, s:b, s:b, s:s}", "number", (int)i, "heaps",
-                                 json_of_heaps(device), "features", device->features, "limits",
-                                 device->limits, "chosen", (int)device->chosen, "usable",
-                                 (int)device->usable, "reason", device->reason);
+        json_t *more = json_pack(
+            "{s:i, s:o, s:s, s:s, s:b, s:b, s:s}", "number", (int)device->index, "heaps",
+            json_of_heaps(device), "features", device->features, "limits", device->limits, "chosen",
+            (int)device->chosen, "usable", (int)device->usable, "reason", device->reason);
         if (item && more)
             json_object_update(item, more);
         json_decref(more);
@@ -33,28 +33,30 @@ static bool print_json(struct common *common, const struct lichen_device *device
     return output_json(json_pack("{s:i, s:o}", "schema", 1, "devices", array), &common->fault);
 }
 
-static void print_device(size_t number, const struct lichen_device *device)
+static void print_device(const struct lichen_device *device)
 {
     const char *state = device->chosen ? "chosen" : device->usable ? "usable" : "not usable";
-    char capacity[32], free[32];
-    printf("%zu  %s  [%s]  %s\n", number, device->name, device->type, state);
+    char capacity[32], free[32], number[16] = "cpu";
+    if (device->index >= 0)
+        snprintf(number, sizeof number, "%d", (int)device->index);
+    printf("%-4s%s  [%s]  %s\n", number, device->name, device->type, state);
     if (device->uuid[0])
-        printf("   uuid      %s\n", device->uuid);
+        printf("    uuid      %s\n", device->uuid);
     if (device->driver[0])
-        printf("   driver    %s%s%s\n", device->driver, device->api[0] ? ", Vulkan " : "",
+        printf("    driver    %s%s%s\n", device->driver, device->api[0] ? ", Vulkan " : "",
                device->api);
     for (uint32_t i = 0; i < device->heap_count; i++) {
         const struct lichen_heap *heap = &device->heaps[i];
-        printf("   heap %-4u %s, %s free%s%s\n", (unsigned)i, size_text(heap->capacity, capacity),
+        printf("    heap %-4u %s, %s free%s%s\n", (unsigned)i, size_text(heap->capacity, capacity),
                size_text(heap->free, free), heap->device_local ? ", device-local" : "",
                heap->host_visible ? ", host-visible" : "");
     }
     if (device->features[0])
-        printf("   features  %s\n", device->features);
+        printf("    features  %s\n", device->features);
     if (device->limits[0])
-        printf("   limits    %s\n", device->limits);
+        printf("    limits    %s\n", device->limits);
     if (device->reason[0])
-        printf("   %-9s %s\n",
+        printf("    %-9s %s\n",
                device->chosen   ? "because"
                : device->usable ? "note"
                                 : "but",
@@ -83,7 +85,7 @@ static int devices_main(const struct command *command, int argc, char **argv)
     if (done && common.output.json)
         done = print_json(&common, devices, count);
     for (size_t i = 0; done && !common.output.json && i < count; i++)
-        print_device(i, &devices[i]);
+        print_device(&devices[i]);
     status = output_end(done, &common.fault);
     lichen_free(devices);
     return status;

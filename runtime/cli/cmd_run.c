@@ -44,6 +44,9 @@ static void run_options(struct run *run, struct option_set *set)
 static bool run_prompt(struct run *run)
 {
     struct fault *fault = &run->common.fault;
+    for (size_t i = 0; i < run->stops.count; i++)
+        if (!run->stops.items[i][0])
+            return fault_set(fault, FAULT_ARGUMENT, "run: --stop: the text is empty");
     if (run->prompt_option && run->file)
         return fault_set(fault, FAULT_ARGUMENT, "run: --prompt and --file: only one of them");
     if (run->prompt_option)
@@ -124,7 +127,7 @@ static bool run_answer(struct run *run)
     };
     bool done = answer_make(run->engine, run->session, &options, &run->answer, &run->common.fault);
     const struct text *text = &run->answer.text;
-    if (stream && (text->size == 0 || text->bytes[text->size - 1] != '\n'))
+    if (stream && (done || text->size) && (text->size == 0 || text->bytes[text->size - 1] != '\n'))
         putchar('\n');
     if (done && run->answer.stop == ANSWER_CANCELLED)
         return fault_set(&run->common.fault, FAULT_CANCELLED, "interrupted");

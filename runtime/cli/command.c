@@ -32,7 +32,8 @@ void command_help(const struct command *command, const struct option_set *set, F
 bool command_begin(const struct command *command, struct common *common,
                    const struct option_set *set, int argc, char **argv, int *first, int *status)
 {
-    if (!options_parse(set, argc, argv, first, &common->fault)) {
+    if (!options_parse(set, argc, argv, first, &common->fault) ||
+        !sampler_check(&common->sampler, INT32_MAX, &common->fault)) {
         fault_context(&common->fault, "%s", command->name);
         *status = output_fault(&common->fault);
         return false;

@@ -80,6 +80,7 @@ static int help_main(const struct command *command, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    streams_open();
     process_private();
     terminal_utf8();
     interrupt_catch();

@@ -68,6 +68,9 @@ static bool join(char path[PATH_SIZE], const char *folder, const char *name, str
 
 static bool find_default(const char *folder, char path[PATH_SIZE], struct fault *fault)
 {
+    if (!folder[0])
+        return fault_set(fault, FAULT_FILE,
+                         "the folder of the models is unknown: set HOME, or name a file");
     if (!join(path, folder, DEFAULT_MODEL, fault))
         return false;
     return file_exists(path) || fault_set(fault, FAULT_FILE,

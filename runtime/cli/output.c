@@ -143,8 +143,8 @@ bool result_open(struct result_file *result, const char *path, unsigned mode, st
         return fault_set(fault, FAULT_MEMORY, "out of memory");
     snprintf(result->part, size, "%s.part-%u", path, (unsigned)process_id());
     file_remove(result->part); /* of a process that died with our number */
-    result->file = file_create(result->part, mode, fault);
-    return result->file != NULL;
+    result->file = file_create(result->part, mode, NULL);
+    return result->file || fault_set(fault, FAULT_FILE, "%s: %s", path, strerror(errno));
 }
 
 bool result_write(struct result_file *result, const void *bytes, size_t size, struct fault *fault)

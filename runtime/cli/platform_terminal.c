@@ -25,6 +25,16 @@
 
 extern char **environ;
 
+/* Else the next file that is opened, a model, becomes the standard input. What is opened here for
+ * standard output refuses to be written, so the program says that it could not. */
+void streams_open(void)
+{
+    static const int modes[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+    for (int descriptor = 0; descriptor < 3; descriptor++)
+        if (fcntl(descriptor, F_GETFD) == -1 && open("/dev/null", modes[descriptor]) == -1)
+            return;
+}
+
 bool terminal_is(FILE *stream)
 {
     return isatty(fileno(stream)) == 1;

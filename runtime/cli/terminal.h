@@ -12,6 +12,7 @@
 bool terminal_is(FILE *stream);
 unsigned terminal_columns(void); /* of standard error; 80 when unknown */
 void terminal_utf8(void);        /* character type of the locale, UTF-8 where the locale is not */
+void streams_open(void);         /* a standard stream that is closed: an end, or a fault */
 void process_private(void);      /* no core dump, no debugger: prompts stay in this process */
 uint64_t time_ns(void);          /* monotonic */
 uint64_t random_seed(void);

@@ -48,6 +48,7 @@ static void features_text(const struct gpu_info *info, char text[512])
 static void device_describe(const struct gpu_info *info, struct lichen_device *device)
 {
     memset(device, 0, sizeof *device);
+    device->index = (int32_t)info->index;
     snprintf(device->name, sizeof device->name, "%s", info->name);
     snprintf(device->uuid, sizeof device->uuid, "%s", info->uuid);
     snprintf(device->type, sizeof device->type, "%s", type_text(info->type));
@@ -72,6 +73,7 @@ static void device_describe(const struct gpu_info *info, struct lichen_device *d
 static void cpu_describe(struct lichen_device *device)
 {
     memset(device, 0, sizeof *device);
+    device->index = -1;
     snprintf(device->name, sizeof device->name, "C executor, %u processors", processor_count());
     snprintf(device->type, sizeof device->type, "cpu");
     snprintf(device->driver, sizeof device->driver, "lichen " LICHEN_VERSION);
@@ -137,7 +139,7 @@ bool engine_weights_load(struct lichen_engine *engine, progress_fn progress, voi
                       : gpu_weights_load(engine->device, &engine->plan, engine->gguf,
                                          engine->parallel, progress, context,
                                          &engine->gpu_weights, fault);
-    return loaded || fault_context(fault, "%s", engine->model_path);
+    return loaded || fault_file(fault, engine->model_path);
 }
 
 void engine_device_close(struct lichen_engine *engine)

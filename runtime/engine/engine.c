@@ -103,13 +103,13 @@ bool engine_header(struct lichen_engine *engine, const struct lichen_engine_opti
         return false;
     struct gguf_string name = {"", 0};
     if (!gguf_text(engine->gguf, "general.name", false, &name, fault))
-        return fault_context(fault, "%s", options->model);
+        return fault_file(fault, options->model);
     engine->name = arena_copy(&engine->arena, name.bytes, name.size);
     if (!engine->name)
         return no_memory(fault);
     if (!tokenizer_create(engine->gguf, &engine->tokenizer, fault) ||
         !template_load(engine, fault))
-        return fault_context(fault, "%s", options->model);
+        return fault_file(fault, options->model);
     if (options->vocabulary_only) {
         /* The shape for lichen info; what cannot run still has a vocabulary. */
         if (gguf_tensor_count(engine->gguf))
@@ -119,7 +119,7 @@ bool engine_header(struct lichen_engine *engine, const struct lichen_engine_opti
     }
     if (!model_build(engine->gguf, tokenizer_count(engine->tokenizer), &engine->plan,
                      &engine->info, fault))
-        return fault_context(fault, "%s", options->model);
+        return fault_file(fault, options->model);
     return true;
 }
 

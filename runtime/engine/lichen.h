@@ -42,6 +42,7 @@ struct lichen_heap {
 };
 
 struct lichen_device {
+    int32_t index; /* the number that `choice` takes; -1 = none (the C executor: "cpu") */
     char name[256];
     char uuid[37];
     char type[16]; /* "discrete", "integrated", "virtual", "software", "cpu" */

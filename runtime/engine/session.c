@@ -109,7 +109,8 @@ bool lichen_session_open(struct lichen_engine *engine, const struct lichen_sessi
     mtx_unlock(&engine->lock);
     if (!opened) {
         lichen_session_close(session);
-        return fault_context(fault, "%s", engine->model_path);
+        bool wrong_use = fault && fault->kind == FAULT_ARGUMENT;
+        return !wrong_use && fault_file(fault, engine->model_path);
     }
     *out = session;
     return true;

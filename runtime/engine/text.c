@@ -81,7 +81,7 @@ static bool render_object(const struct lichen_engine *engine, json_t *object, ch
     bool rendered = template_render(engine->template, json, strlen(json), (int64_t)time(NULL),
                                     text, text_size, fault);
     free(json);
-    return rendered || fault_context(fault, "%s: chat template", engine->model_path);
+    return rendered || fault_file(fault, engine->model_path);
 }
 
 bool lichen_render(const struct lichen_engine *engine, const char *json, size_t size, char **text,

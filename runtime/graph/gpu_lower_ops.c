@@ -56,9 +56,10 @@ static bool embed_shard(struct lower *lower, const struct step *step, uint32_t s
     if (!embed_shader(matrix->dtype, &shader))
         return fault_set(lower->fault, FAULT_UNSUPPORTED, "embedding of type %d", matrix->dtype);
     kernel_begin(&kernel, shader, lower->gpu->shape.element_group);
+    kernel_spec(&kernel, matrix->interleave);
     for (uint32_t p = 0; p < planes_count(matrix->dtype); p++)
-        kernel_bind(&kernel, p,
-                    (struct gpu_area){matrix->shards[shard].plane[p], AREA_CONSTANT}, ACCESS_READ);
+        kernel_bind(&kernel, p, (struct gpu_area){matrix->shards[shard].plane[p], AREA_CONSTANT},
+                    ACCESS_READ);
     kernel_bind(&kernel, 3, space->tokens, ACCESS_READ);
     kernel_bind(&kernel, 4, lower_floats(lower, step->output),
                 shard > 0     ? ACCESS_SILENT
@@ -132,7 +133,7 @@ static uint64_t rows_bytes(const struct gpu_matrix *matrix, uint32_t rows)
 {
     uint64_t bytes = 0;
     for (uint32_t p = 0; p < planes_count(matrix->dtype); p++)
-        bytes += planes_size(matrix->dtype, matrix->cols, rows, p);
+        bytes += planes_size(matrix->dtype, matrix->interleave, matrix->cols, rows, p);
     return bytes;
 }
 
@@ -164,9 +165,9 @@ static bool matmul_emit(struct lower *lower, const struct step *step, uint32_t o
         .cost = (uint64_t)count * matrix->cols * rows,
         .weight_bytes = rows_bytes(matrix, count),
     };
-    bool quants = matrix->cols % 32 == 0 &&
-                  gpu_matmul_wants_quants(exec_device(lower->gpu), matrix->dtype, rows,
-                                          lower->gpu->shape.format);
+    bool quants =
+        matrix->cols % 32 == 0 && gpu_matmul_wants_quants(exec_device(lower->gpu), matrix->dtype,
+                                                          rows, lower->gpu->shape.format);
     if (quants) {
         lower->program->quants = true;
         x = lower_quants(lower, step->input[0]);
@@ -177,8 +178,8 @@ static bool matmul_emit(struct lower *lower, const struct step *step, uint32_t o
     call_access(&emitted, sum, false);
     call_access(&emitted, y, true);
     if (!gpu_matmul_prepare(exec_device(lower->gpu), &call,
-                            quants ? lower->gpu->shape.format : ACTIVATIONS_FLOAT,
-                            &emitted.matmul, lower->fault))
+                            quants ? lower->gpu->shape.format : ACTIVATIONS_FLOAT, &emitted.matmul,
+                            lower->fault))
         return false;
     if (call_append(lower, &emitted))
         return true;
@@ -275,8 +276,7 @@ bool lower_add(struct lower *lower, uint32_t index)
     if (matmul == PLAN_NONE)
         return add_emit(lower, step);
     const struct step *product = &lower->plan->steps[matmul];
-    uint32_t residual =
-        step->input[0] == product->output ? step->input[1] : step->input[0];
+    uint32_t residual = step->input[0] == product->output ? step->input[1] : step->input[0];
     return matmul_emit(lower, product, step->output, residual);
 }
 

@@ -45,8 +45,8 @@ static bool kernel_get(struct gpu_device *device, const struct gpu_matmul_call *
         .binding_count = MATMUL_BINDINGS,
         .push_size = sizeof(struct matmul_push),
         .spec = {tiling->spec[0], tiling->spec[1], tiling->spec[2], epilogue, tiling->slots,
-                 call->matrix->cols % 4 == 0},
-        .spec_count = 6,
+                 call->matrix->cols % 4 == 0, call->matrix->interleave},
+        .spec_count = 7,
         .subgroup_size = tiling->subgroup_size,
     };
     return gpu_kernel_get(device, &request, out, fault);

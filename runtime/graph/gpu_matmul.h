@@ -25,9 +25,13 @@ struct gpu_matrix_shard {
 struct gpu_matrix { /* one weight on the device */
     enum dtype dtype;
     uint32_t rows, cols;
+    uint32_t interleave; /* of its planes (planes.h) */
     uint32_t shard_count;
     struct gpu_matrix_shard *shards; /* [shard_count] */
 };
+
+/* How planes should be laid out for the kernels that run on a device. */
+uint32_t gpu_matmul_interleave(const struct gpu_info *info);
 
 struct gpu_matmul_call {
     const struct gpu_matrix *matrix;

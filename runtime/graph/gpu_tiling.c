@@ -62,6 +62,13 @@ enum matmul_kind gpu_matmul_choose(const struct gpu_info *info, enum dtype dtype
     return tokens_max <= GEMV_TOKENS_MAX ? MATMUL_GEMV : MATMUL_GEMM;
 }
 
+/* Where a lane owns rows, rows side by side are what memory reads ahead; matmul_gemv's subgroup
+ * reads along a row. */
+uint32_t gpu_matmul_interleave(const struct gpu_info *info)
+{
+    return info->type == GPU_SOFTWARE ? 8 : 1;
+}
+
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
@@ -93,12 +100,13 @@ static void tile_gemv(const struct gpu_info *info, uint32_t tokens_max, struct g
     tiling->subgroup_size = info->subgroup_size_control ? subgroup : 0;
 }
 
-/* Measured on lavapipe (Mesa 25.0.7): the loop must stay in the first-level instruction cache, and
- * a fetch of a plane is long there, so types with a third plane take fewer rows. */
+/* Measured on lavapipe (Mesa 25.0.7, docs/kernels.md): the loop must stay in the first-level
+ * instruction cache, and a fetch of a plane is long there. */
 static void tile_lane(const struct gpu_info *info, enum dtype dtype, uint32_t tokens_max,
                       struct gpu_tiling *tiling)
 {
-    uint32_t rows = planes_count(dtype) > 2 && tokens_max > 1 ? 3 : 4;
+    bool blocks = planes_count(dtype) > 1;
+    uint32_t rows = blocks && tokens_max > 1 ? 3 : 2;
     tiling->rows = info->subgroup_size * rows;
     tiling->tokens = min_u32(tokens_max, LANE_TOKENS_MAX);
     tiling->spec[0] = info->subgroup_size;

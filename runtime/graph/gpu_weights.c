@@ -27,11 +27,13 @@ static bool weight_used(const struct plan *plan, uint32_t index, bool matrix)
 /* ---- shards ---- */
 
 /* Most rows of which no plane is larger than the device binds; 0 when not even one group fits. */
-static uint32_t shard_rows(const struct gpu_device *device, enum dtype dtype, uint32_t cols)
+static uint32_t shard_rows(const struct gpu_device *device, enum dtype dtype, uint32_t interleave,
+                           uint32_t cols)
 {
-    uint64_t limit = gpu_range_limit(device), group = planes_row_group(dtype), groups = UINT32_MAX;
+    uint64_t limit = gpu_range_limit(device), groups = UINT32_MAX;
+    uint32_t group = planes_row_group(dtype, interleave);
     for (uint32_t p = 0; p < planes_count(dtype); p++) {
-        uint64_t fit = limit / planes_size(dtype, cols, group, p);
+        uint64_t fit = limit / planes_size(dtype, interleave, cols, group, p);
         groups = fit < groups ? fit : groups;
     }
     return groups > UINT32_MAX / group ? UINT32_MAX : (uint32_t)(groups * group);
@@ -44,14 +46,19 @@ static bool matrix_describe(struct gpu_weights *weights, const struct gpu_device
     enum dtype dtype = weight->tensor->dtype;
     if (!planes_supported(dtype, fault))
         return fault_context(fault, "tensor %s", weight->tensor->name);
-    uint32_t most = shard_rows(device, dtype, weight->cols);
+    uint32_t interleave = gpu_matmul_interleave(gpu_device_info(device));
+    uint32_t most = shard_rows(device, dtype, interleave, weight->cols);
     uint32_t count = most ? (weight->rows - 1) / most + 1 : GPU_SHARD_MAX + 1;
     if (count > GPU_SHARD_MAX)
         return fault_set(fault, FAULT_DEVICE, "tensor %s is too large for this device",
                          weight->tensor->name);
     struct gpu_matrix *matrix = &weights->matrices[index];
-    *matrix = (struct gpu_matrix){dtype, weight->rows, weight->cols, count,
-                                  calloc(count, sizeof *matrix->shards)};
+    *matrix = (struct gpu_matrix){.dtype = dtype,
+                                  .rows = weight->rows,
+                                  .cols = weight->cols,
+                                  .interleave = interleave,
+                                  .shard_count = count,
+                                  .shards = calloc(count, sizeof *matrix->shards)};
     if (!matrix->shards)
         return fault_set(fault, FAULT_MEMORY, "no memory for tensor %s", weight->tensor->name);
     for (uint32_t i = 0; i < count; i++) {
@@ -72,8 +79,8 @@ static bool matrix_place(struct gpu_weights *weights, const struct gpu_device *d
     for (uint32_t i = 0; i < matrix->shard_count; i++)
         for (uint32_t p = 0; p < planes_count(matrix->dtype); p++) {
             uint32_t item;
-            uint64_t size =
-                planes_size(matrix->dtype, matrix->cols, matrix->shards[i].row_count, p);
+            uint64_t size = planes_size(matrix->dtype, matrix->interleave, matrix->cols,
+                                        matrix->shards[i].row_count, p);
             if (!gpu_pool_add(&weights->pool, device, size, name, &item, fault))
                 return false;
         }
@@ -98,8 +105,8 @@ static bool weight_place(struct gpu_weights *weights, const struct gpu_device *d
                         &item, fault);
 }
 
-bool gpu_weights_place(struct gpu_device *device, const struct plan *plan,
-                       struct gpu_weights **out, struct fault *fault)
+bool gpu_weights_place(struct gpu_device *device, const struct plan *plan, struct gpu_weights **out,
+                       struct fault *fault)
 {
     struct gpu_weights *weights = *out = calloc(1, sizeof *weights);
     if (!weights)

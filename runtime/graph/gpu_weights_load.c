@@ -40,7 +40,8 @@ static const struct gguf_tensor *weight_tensor(const struct loader *loader, uint
 static uint32_t piece_rows(const struct loader *loader, uint32_t weight)
 {
     const struct gguf_tensor *tensor = weight_tensor(loader, weight);
-    uint64_t group = planes_row_group(tensor->dtype);
+    uint32_t interleave = loader->weights->matrices[weight].interleave;
+    uint64_t group = planes_row_group((enum dtype)tensor->dtype, interleave);
     uint64_t rows = PIECE_SIZE / tensor->row_size / group * group;
     return (uint32_t)(rows ? rows : group);
 }
@@ -48,10 +49,11 @@ static uint32_t piece_rows(const struct loader *loader, uint32_t weight)
 /* ---- one piece ---- */
 
 /* Where plane p of the piece begins inside the shard's plane. */
-static uint64_t piece_offset(const struct gpu_matrix *matrix, const struct piece *piece,
-                             uint32_t p)
+static uint64_t piece_offset(const struct gpu_matrix *matrix, const struct piece *piece, uint32_t p)
 {
-    return piece->row_first ? planes_size(matrix->dtype, matrix->cols, piece->row_first, p) : 0;
+    return piece->row_first
+               ? planes_size(matrix->dtype, matrix->interleave, matrix->cols, piece->row_first, p)
+               : 0;
 }
 
 static void *plane_target(const struct loader *loader, struct worker *worker, uint32_t p)
@@ -80,7 +82,8 @@ static void piece_pack(void *context, uint32_t item, uint32_t thread)
         return;
     for (uint32_t p = 0; p < planes_count(matrix->dtype); p++)
         target[p] = plane_target(loader, worker, p);
-    planes_pack(matrix->dtype, worker->raw, matrix->cols, piece->row_count, target);
+    planes_pack(matrix->dtype, matrix->interleave, worker->raw, matrix->cols, piece->row_count,
+                target);
 }
 
 static bool piece_upload(struct loader *loader, struct worker *worker, struct fault *fault)
@@ -93,7 +96,8 @@ static bool piece_upload(struct loader *loader, struct worker *worker, struct fa
         const struct gpu_range *range = &matrix->shards[piece->shard].plane[p];
         if (gpu_buffer_map(range->buffer))
             continue;
-        uint64_t size = planes_size(matrix->dtype, matrix->cols, piece->row_count, p);
+        uint64_t size =
+            planes_size(matrix->dtype, matrix->interleave, matrix->cols, piece->row_count, p);
         if (!gpu_upload(loader->device, range->buffer,
                         range->offset + piece_offset(matrix, piece, p), worker->planes[p], size,
                         fault))
@@ -158,8 +162,8 @@ static bool vector_load(struct loader *loader, uint32_t weight, struct fault *fa
                       : fault_set(fault, FAULT_MEMORY, "no memory for tensor %s", tensor->name);
     if (loaded) {
         info->decode(raw, values, tensor->dims[0] / info->block_weights);
-        loaded = gpu_upload(loader->device, range->buffer, range->offset, values, range->size,
-                            fault);
+        loaded =
+            gpu_upload(loader->device, range->buffer, range->offset, values, range->size, fault);
         loader->done += tensor->row_size;
     }
     free(raw);
@@ -188,7 +192,7 @@ static bool workers_create(struct loader *loader, struct fault *fault)
         uint64_t rows = piece_rows(loader, i), size = rows * weight_tensor(loader, i)->row_size;
         raw = size > raw ? size : raw;
         for (uint32_t p = 0; p < planes_count(matrix->dtype); p++) {
-            size = planes_size(matrix->dtype, matrix->cols, rows, p);
+            size = planes_size(matrix->dtype, matrix->interleave, matrix->cols, rows, p);
             planes[p] = size > planes[p] ? size : planes[p];
         }
         loader->total += weight_tensor(loader, i)->size;

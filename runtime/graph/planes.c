@@ -1,7 +1,8 @@
 /* planes.c: GGUF blocks to device planes and back.
  *
- * Columns are counted in groups of 32; a row has ceil(cols / 32) groups, group g of row r has index
- * i = r * groups + g. K types (256 columns) have a super-block index too: I = i / 8. Planes hold
+ * Columns are counted in groups of 32; a row has ceil(cols / 32) groups. With n rows that take
+ * turns (interleave), group g of row r has index i = (r / n * groups + g) * n + r % n. K types (256
+ * columns) have super-blocks with an index I of the same form. Planes hold
  *
  *   type    0: codes                 1: scales                        2: high bits
  *   Q4_0    16 B at 16 i             binary16 d at 2 i                -
@@ -325,71 +326,151 @@ static uint64_t row_blocks(const struct layout *layout, uint32_t cols)
     return ((uint64_t)cols + weights - 1) / weights;
 }
 
-uint64_t planes_size(enum dtype dtype, uint32_t cols, uint64_t rows, uint32_t plane)
+static uint64_t round_up(uint64_t value, uint64_t unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
+uint64_t planes_size(enum dtype dtype, uint32_t interleave, uint32_t cols, uint64_t rows,
+                     uint32_t plane)
 {
     const struct layout *layout = layout_find(dtype);
     assert(layout && plane < PLANE_MAX);
-    uint64_t size = rows * row_blocks(layout, cols) * layout->size[plane];
-    return (size + 3) / 4 * 4;
+    uint64_t blocks = round_up(rows, interleave) * row_blocks(layout, cols);
+    return round_up(blocks * layout->size[plane], 4);
 }
 
-uint32_t planes_row_group(enum dtype dtype)
+uint32_t planes_row_group(enum dtype dtype, uint32_t interleave)
 {
     const struct layout *layout = layout_find(dtype);
     assert(layout);
-    return layout->size[1] % 4 ? 2 : 1; /* two binary16 scales share a word */
+    uint32_t pair = layout->size[1] % 4 ? 2 : 1; /* two binary16 scales share a word */
+    return interleave > pair ? interleave : pair;
 }
 
-/* Rows of plain numbers, padded with zeros to whole groups of 32 columns. */
-static void plain_copy(const struct layout *layout, uint8_t *dst, size_t dst_size,
-                       const uint8_t *src, size_t src_size, uint32_t cols, uint64_t rows)
+/* ---- a block's parts and their places ---- */
+
+/* The parts of a block in a plane: what is at i is one for each group, what is at I is one. */
+static uint32_t part_count(const struct layout *layout, uint32_t plane)
 {
-    size_t size = (size_t)cols * layout->block_size;
-    for (uint64_t r = 0; r < rows; r++, dst += dst_size, src += src_size) {
-        memcpy(dst, src, size);
-        if (dst_size > size)
-            memset(dst + size, 0, dst_size - size);
+    return plane == 1 || layout->weights < 32 ? 1 : layout->weights / 32;
+}
+
+/* Rows of planes as a whole. */
+struct grid {
+    const struct layout *layout;
+    uint32_t interleave;
+    uint64_t blocks; /* of a row */
+};
+
+/* Byte of a plane where the first part of a row's block lies; *step: from one part to the next. */
+static size_t part_place(const struct grid *grid, uint64_t row, uint64_t block, uint32_t plane,
+                         size_t *step)
+{
+    uint64_t n = grid->interleave, parts = part_count(grid->layout, plane);
+    size_t size = grid->layout->size[plane] / (size_t)parts;
+    *step = (size_t)n * size;
+    return (size_t)((row / n * grid->blocks + block) * parts * n + row % n) * size;
+}
+
+static void parts_copy(uint8_t *dst, size_t dst_step, const uint8_t *src, size_t src_step,
+                       size_t size, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++, dst += dst_step, src += src_step)
+        if (size == 16) /* most are: copied in one instruction */
+            memcpy(dst, src, 16);
+        else
+            memcpy(dst, src, size);
+}
+
+/* scratch[p]: the block's bytes of plane p, one after the other. */
+enum { SCRATCH_SIZE = 128 };
+
+static void block_scatter(const struct grid *grid, uint64_t row, uint64_t block,
+                          uint8_t scratch[PLANE_MAX][SCRATCH_SIZE], void *const dst[PLANE_MAX])
+{
+    for (uint32_t p = 0; p < PLANE_MAX && grid->layout->size[p]; p++) {
+        uint32_t count = part_count(grid->layout, p);
+        size_t step, size = grid->layout->size[p] / count;
+        size_t place = part_place(grid, row, block, p, &step);
+        parts_copy((uint8_t *)dst[p] + place, step, scratch[p], size, size, count);
     }
 }
 
-void planes_pack(enum dtype dtype, const void *src, uint32_t cols, uint64_t rows,
-                 void *const dst[PLANE_MAX])
+static void block_gather(const struct grid *grid, uint64_t row, uint64_t block,
+                         uint8_t scratch[PLANE_MAX][SCRATCH_SIZE], const void *const src[PLANE_MAX])
+{
+    for (uint32_t p = 0; p < PLANE_MAX && grid->layout->size[p]; p++) {
+        uint32_t count = part_count(grid->layout, p);
+        size_t step, size = grid->layout->size[p] / count;
+        size_t place = part_place(grid, row, block, p, &step);
+        parts_copy(scratch[p], size, (const uint8_t *)src[p] + place, step, size, count);
+    }
+}
+
+/* Bytes of the file behind a block: fewer in the last 32 columns of plain numbers. */
+static size_t block_size(const struct grid *grid, uint32_t cols, uint64_t block)
+{
+    const struct layout *layout = grid->layout;
+    if (layout->pack)
+        return layout->block_size;
+    uint64_t left = cols - 32 * block;
+    return (size_t)(left < 32 ? left : 32) * layout->block_size;
+}
+
+/* What no row fills: the rest of the last rows that take turns, or of the last word. */
+static void tail_clear(const struct grid *grid, uint64_t rows, void *const dst[PLANE_MAX])
+{
+    uint32_t group = planes_row_group(grid->layout->dtype, grid->interleave);
+    uint32_t cols = (uint32_t)grid->blocks * (grid->layout->pack ? grid->layout->weights : 32);
+    for (uint32_t p = 0; rows % group && p < PLANE_MAX && grid->layout->size[p]; p++) {
+        enum dtype dtype = grid->layout->dtype;
+        uint64_t whole = planes_size(dtype, grid->interleave, cols, rows - rows % group, p);
+        uint64_t size = planes_size(dtype, grid->interleave, cols, rows, p);
+        memset((uint8_t *)dst[p] + whole, 0, (size_t)(size - whole));
+    }
+}
+
+void planes_pack(enum dtype dtype, uint32_t interleave, const void *src, uint32_t cols,
+                 uint64_t rows, void *const dst[PLANE_MAX])
 {
     const struct layout *layout = layout_find(dtype);
     assert(layout);
-    uint64_t count = row_blocks(layout, cols);
-    if (!layout->pack) {
-        plain_copy(layout, dst[0], (size_t)count * layout->size[0], src,
-                   (size_t)cols * layout->block_size, cols, rows);
-        return;
-    }
+    const struct grid grid = {layout, interleave, row_blocks(layout, cols)};
+    uint8_t scratch[PLANE_MAX][SCRATCH_SIZE];
+    uint8_t *const plane[PLANE_MAX] = {scratch[0], scratch[1], scratch[2]};
     const uint8_t *block = src;
-    uint8_t *plane[PLANE_MAX] = {dst[0], dst[1], dst[2]};
-    for (count *= rows; count > 0; count--, block += layout->block_size) {
-        layout->pack(block, plane);
-        for (uint32_t p = 0; p < PLANE_MAX; p++)
-            if (layout->size[p])
-                plane[p] += layout->size[p];
-    }
+    tail_clear(&grid, rows, dst);
+    for (uint64_t r = 0; r < rows; r++)
+        for (uint64_t b = 0; b < grid.blocks; b++) {
+            size_t size = block_size(&grid, cols, b);
+            if (layout->pack)
+                layout->pack(block, plane);
+            else
+                memset((uint8_t *)memcpy(scratch[0], block, size) + size, 0,
+                       layout->size[0] - size);
+            block_scatter(&grid, r, b, scratch, dst);
+            block += size;
+        }
 }
 
-void planes_unpack(enum dtype dtype, const void *const src[PLANE_MAX], uint32_t cols, uint64_t rows,
-                   void *dst)
+void planes_unpack(enum dtype dtype, uint32_t interleave, const void *const src[PLANE_MAX],
+                   uint32_t cols, uint64_t rows, void *dst)
 {
     const struct layout *layout = layout_find(dtype);
     assert(layout);
-    uint64_t count = row_blocks(layout, cols);
-    if (!layout->pack) {
-        size_t size = (size_t)cols * layout->block_size;
-        plain_copy(layout, dst, size, src[0], (size_t)count * layout->size[0], cols, rows);
-        return;
-    }
+    const struct grid grid = {layout, interleave, row_blocks(layout, cols)};
+    uint8_t scratch[PLANE_MAX][SCRATCH_SIZE];
+    const uint8_t *const plane[PLANE_MAX] = {scratch[0], scratch[1], scratch[2]};
     uint8_t *block = dst;
-    const uint8_t *plane[PLANE_MAX] = {src[0], src[1], src[2]};
-    for (count *= rows; count > 0; count--, block += layout->block_size) {
-        layout->unpack(plane, block);
-        for (uint32_t p = 0; p < PLANE_MAX; p++)
-            if (layout->size[p])
-                plane[p] += layout->size[p];
-    }
+    for (uint64_t r = 0; r < rows; r++)
+        for (uint64_t b = 0; b < grid.blocks; b++) {
+            size_t size = block_size(&grid, cols, b);
+            block_gather(&grid, r, b, scratch, src);
+            if (layout->pack)
+                layout->unpack(plane, block);
+            else
+                memcpy(block, scratch[0], size);
+            block += size;
+        }
 }

@@ -92,7 +92,7 @@ uint32_t emit_linear(struct builder *builder, uint32_t input, const struct linea
     if (!step_begin(builder, &step, OP_MATMUL, input))
         return PLAN_NONE;
     step.weight[0] = weight_find(builder, linear->name, "weight", true);
-    step.weight[1] = weight_find(builder, linear->name, "bias", linear->bias_required);
+    step.weight[1] = weight_find(builder, linear->name, "bias", false);
     if (builder->failed)
         return PLAN_NONE;
     if (linear->row_count) {

@@ -19,13 +19,12 @@ struct builder {
 const struct gguf_tensor *builder_find(const struct builder *builder, const char *name,
                                        const char *suffix);
 
-/* y = W x (+ bias) (+ residual), rows row_first .. row_first+row_count of tensor `name`; row_count
- * 0 = all. residual may be PLAN_NONE. bias_required: the file must have NAME.bias. */
+/* y = W x (+ bias, where the file has NAME.bias) (+ residual, unless PLAN_NONE), rows row_first ..
+ * row_first+row_count of tensor `name`; row_count 0 = all. */
 struct linear {
     const char *name, *output; /* tensor, name of the new buffer */
     uint32_t row_first, row_count;
     uint32_t residual;
-    bool bias_required;
 };
 uint32_t emit_linear(struct builder *builder, uint32_t input, const struct linear *linear);
 

@@ -1,6 +1,7 @@
 /* family.h: how the model families differ. One table of switches (family.def); layers.c turns a row
  * of it into steps. A family that needs a new switch adds a column, never a branch of an executor.
- */
+ * What the file's tensors say is no switch: biases, a tied head, attn_qkv (rows q | k | v) instead
+ * of attn_q, attn_k and attn_v. */
 #ifndef LICHEN_FAMILY_H
 #define LICHEN_FAMILY_H
 
@@ -11,13 +12,12 @@ enum block_form {
     BLOCK_PARALLEL    /* a = norm(x); x += attention(a) + ffn(a) */
 };
 
-enum qkv_form {
-    QKV_SPLIT, /* attn_q, attn_k, attn_v */
-    QKV_FUSED, /* attn_qkv: rows q | k | v */
-    QKV_EITHER /* whichever the file has */
+enum qk_norm {
+    QK_NORM_NONE,
+    QK_NORM_BEFORE_ROPE, /* of each head */
+    QK_NORM_AFTER_ROPE,  /* of each head */
+    QK_NORM_ALL_HEADS    /* of all heads together, before rope */
 };
-
-enum qk_norm { QK_NORM_NONE, QK_NORM_BEFORE_ROPE, QK_NORM_AFTER_ROPE };
 
 enum ffn_form {
     FFN_GLU,       /* ffn_down(act(ffn_gate x) * ffn_up x) */
@@ -31,23 +31,31 @@ enum position_form {
     POSITION_BAICHUAN /* 7B rotates; 13B (40 layers) has ALiBi instead, and no key says so */
 };
 
+enum unrotated { /* layers without rope */
+                 UNROTATED_NONE,
+                 UNROTATED_FOURTH, /* layers 3, 7, 11.. */
+                 UNROTATED_GLOBAL  /* those without a window, when others have one */
+};
+
 enum scales {
-    SCALES_NONE,   /* a file with embedding_scale, residual_scale or logit_scale is refused */
-    SCALES_GEMMA,  /* embedding times sqrt(dim), rounded to bfloat16 as the original does */
-    SCALES_MINICPM /* embedding and branches times those keys, logits divided by logit_scale */
+    SCALES_NONE,    /* a file with embedding_scale, residual_scale or logit_scale is refused */
+    SCALES_GEMMA,   /* embedding times sqrt(dim), rounded to bfloat16 as the original does */
+    SCALES_MINICPM, /* embedding and branches times those keys, logits divided by logit_scale */
+    SCALES_GRANITE, /* the same, 1 where a key is absent */
+    SCALES_COHERE   /* logits times logit_scale */
 };
 
 struct family {
     const char *architecture; /* general.architecture */
     enum norm_kind norm;
     enum block_form block;
-    bool post_norms; /* post_attention_norm, post_ffw_norm on a branch before it is added */
-    enum qkv_form qkv;
-    bool qkv_bias; /* required; an optional bias is used wherever the file has one */
+    bool post_norms;   /* post_attention_norm, post_ffw_norm on a branch before it is added */
+    bool no_pre_norms; /* and none before it */
     enum qk_norm qk_norm;
     enum position_form position;
     enum rope_style rope;
     bool rope_whole_head; /* rope.dimension_count must be head_dim */
+    enum unrotated unrotated;
     enum ffn_form ffn;
     enum activation activation;
     enum scales scales;
@@ -57,7 +65,9 @@ struct family {
      * file that has a window is refused. */
     uint32_t window_period;
     uint32_t window_default; /* when the file names none */
-    float rope_base_local;   /* of local layers, 0 = as the others */
+    float attention_softcap_default, final_softcap_default;
+    float rope_base_local; /* of local layers, 0 = as the others */
+    bool rope_local_plain; /* local layers rotate without rope.scaling */
 };
 
 /* NULL when there is no builder for it. */

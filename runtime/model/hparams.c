@@ -17,7 +17,7 @@
 
 /* clang-format off */
 static const struct hparam_range ranges[] = {
-    U32("block_count",                           layers,                true,  1, 1024),
+    U32("block_count",                           layers,                true,  1, LAYERS_MAX),
     U32("embedding_length",                      dim,                   true,  1, 131072),
     U32("attention.head_count",                  heads,                 true,  1, 1024),
     U32("attention.head_count_kv",               kv_heads,              false, 1, 1024),
@@ -28,12 +28,12 @@ static const struct hparam_range ranges[] = {
     U32("rope.dimension_count",                  rope_dims,             false, 2, 1024),
     U32("rope.scaling.original_context_length",  rope_context,          false, 1, 134217728),
     U32("attention.sliding_window",              window,                false, 0, 134217728),
-    U32("attention.sliding_window_pattern",      window_period,         false, 1, 1024),
     F32("rope.freq_base",                        rope_base,             false, 1, 1e12),
     F32("rope.freq_base_swa",                    rope_base_local,       false, 1, 1e12),
     F32("rope.scale_linear",                     rope_factor,           false, 1e-3, 1e6),
     F32("rope.scaling.factor",                   rope_factor,           false, 0, 1e6),
     F32("rope.scaling.attn_factor",              rope_attention_factor, false, 1e-3, 1e3),
+    F32("rope.scaling.alpha",                    rope_alpha,            false, 0, 1e6),
     F32("rope.scaling.yarn_ext_factor",          rope_extrapolation,    false, 0, 1),
     F32("rope.scaling.yarn_beta_fast",           rope_beta_fast,        false, 1e-3, 1e6),
     F32("rope.scaling.yarn_beta_slow",           rope_beta_slow,        false, 1e-3, 1e6),
@@ -127,7 +127,7 @@ static bool text_is(const struct gguf_string *text, const char *word)
 /* A factor without a type is linear, as older files have it. */
 static bool read_scaling_type(const struct source *source, struct hparams *hparams)
 {
-    static const char *const names[] = {"none", "linear", "yarn", "llama3"};
+    static const char *const names[] = {"none", "linear", "yarn", "llama3", "longrope"};
     char key[KEY_MAX];
     key_of(source, "rope.scaling.type", key);
     struct gguf_string text = {"linear", 6};
@@ -139,7 +139,7 @@ static bool read_scaling_type(const struct source *source, struct hparams *hpara
             return true;
         }
     return fault_set(source->fault, FAULT_UNSUPPORTED,
-                     "%s is \"%.*s\", lichen runs none, linear, yarn and llama3", key,
+                     "%s is \"%.*s\", lichen runs none, linear, yarn, llama3 and longrope", key,
                      (int)(text.size < 64 ? text.size : 64), text.bytes);
 }
 
@@ -147,9 +147,11 @@ static void set_defaults(const struct family *family, struct hparams *hparams)
 {
     *hparams = (struct hparams){
         .window = family->window_default,
-        .window_period = family->window_period,
+        .attention_softcap = family->attention_softcap_default,
+        .final_softcap = family->final_softcap_default,
         .rope_base = 10000,
         .rope_base_local = family->rope_base_local,
+        .rope_local_plain = family->rope_local_plain,
         .rope_factor = 1,
         .rope_attention_factor = 1,
         .rope_extrapolation = 1,
@@ -204,6 +206,9 @@ static bool derive_rope(const struct source *source, struct hparams *hparams)
         hparams->rope_factor = 1;
     if (hparams->rope_context == 0)
         hparams->rope_context = hparams->context;
+    if (gguf_tensor_find(source->gguf, "rope_factors_short.weight") &&
+        hparams->rope_context < hparams->context)
+        hparams->context = hparams->rope_context;
     if (hparams->rope_base_local <= 0)
         hparams->rope_base_local = hparams->rope_base;
     if (hparams->rope_low_frequency >= hparams->rope_high_frequency)
@@ -213,13 +218,17 @@ static bool derive_rope(const struct source *source, struct hparams *hparams)
     return true;
 }
 
+/* A window as long as the context hides nothing. */
 static bool derive_window(const struct source *source, struct hparams *hparams)
 {
-    if (hparams->window != 0 && hparams->window_period == 0)
+    if (source->family->window_period != 0 || hparams->window == 0)
+        return true;
+    if (hparams->window < hparams->context)
         return fault_set(source->fault, FAULT_UNSUPPORTED,
                          "%s with attention.sliding_window %u: lichen does not know which layers "
                          "slide",
                          source->family->architecture, hparams->window);
+    hparams->window = 0;
     return true;
 }
 
@@ -234,6 +243,14 @@ static void derive_attention(const struct family *family, struct hparams *hparam
         hparams->alibi_max = 8;
 }
 
+/* NTK-aware scaling, as far as the converter has not multiplied the base already. */
+static void derive_rope_alpha(struct hparams *hparams)
+{
+    double dims = hparams->head_dim;
+    if (hparams->rope_alpha > 0 && dims > 2)
+        hparams->rope_base *= (float)pow((double)hparams->rope_alpha, dims / (dims - 2));
+}
+
 static float or_default(float value, double otherwise)
 {
     return value > 0 ? value : (float)otherwise;
@@ -244,22 +261,26 @@ static bool derive_scales(const struct source *source, struct hparams *hparams)
     double dim = hparams->dim, layers = hparams->layers;
     float *embedding = &hparams->embedding_scale, *residual = &hparams->residual_scale;
     float *logits = &hparams->logit_scale;
-    if (source->family->scales == SCALES_MINICPM) {
-        *embedding = or_default(*embedding, 12);
-        *residual = or_default(*residual, 1.4 / sqrt(layers));
-        *logits = (float)(1 / (double)or_default(*logits, dim / 256));
+    enum scales scales = source->family->scales;
+    if (scales == SCALES_MINICPM || scales == SCALES_GRANITE) {
+        bool old = scales == SCALES_MINICPM; /* files from before the keys */
+        *embedding = or_default(*embedding, old ? 12 : 1);
+        *residual = or_default(*residual, old ? 1.4 / sqrt(layers) : 1);
+        *logits = (float)(1 / (double)or_default(*logits, old ? dim / 256 : 1));
         return true;
     }
-    if (*embedding > 0 || *residual > 0 || *logits > 0)
+    if (*embedding > 0 || *residual > 0 || (*logits > 0 && scales != SCALES_COHERE))
         return fault_set(source->fault, FAULT_UNSUPPORTED,
                          "%s with embedding_scale, residual_scale or logit_scale",
                          source->family->architecture);
-    *embedding = *residual = *logits = 1;
-    if (source->family->scales == SCALES_GEMMA)
+    *embedding = *residual = 1;
+    *logits = or_default(*logits, 1);
+    if (scales == SCALES_GEMMA)
         *embedding = bfloat_to_float(bfloat_from_float((float)sqrt(dim)));
     return true;
 }
 
+/* One expert is none. */
 static bool refuse_experts(const struct source *source)
 {
     uint32_t count = 0;
@@ -267,9 +288,52 @@ static bool refuse_experts(const struct source *source)
     key_of(source, "expert_count", key);
     if (!gguf_u32(source->gguf, key, false, &count, source->fault))
         return false;
-    if (count != 0)
+    if (count > 1)
         return fault_set(source->fault, FAULT_UNSUPPORTED,
                          "%s is %u: mixtures of experts are not supported", key, count);
+    return true;
+}
+
+/* Switches that change the result when they are off; attention.causal is off in embedding models.
+ */
+static bool refuse_switched_off(const struct source *source)
+{
+    static const char *const names[] = {"attention.causal", "rope.scaling.finetuned"};
+    bool granite = source->family->scales == SCALES_GRANITE; /* finetuned means rotated */
+    for (int i = 0; i < (granite ? 2 : 1); i++) {
+        bool on = true;
+        char key[KEY_MAX];
+        key_of(source, names[i], key);
+        if (!gguf_bool(source->gguf, key, false, &on, source->fault))
+            return false;
+        if (!on)
+            return fault_set(source->fault, FAULT_UNSUPPORTED, "%s is false", key);
+    }
+    return true;
+}
+
+/* A number, the period, or for each layer whether it slides. */
+static bool read_window_pattern(const struct source *source, struct hparams *hparams)
+{
+    static const struct hparam_range range = {"", false, false, 1, LAYERS_MAX, 0};
+    uint32_t period = source->family->window_period;
+    char key[KEY_MAX], text[8];
+    key_of(source, "attention.sliding_window_pattern", key);
+    const struct gguf_entry *list = gguf_entry_find(source->gguf, key);
+    if (!list || list->type != GGUF_ARRAY) {
+        if (!read_u32(source, key, &range, &period))
+            return false;
+        for (uint32_t i = 0; i < hparams->layers; i++)
+            hparams->local[i] = period == 1 || (period != 0 && i % period != period - 1);
+        return true;
+    }
+    if (list->item_type != GGUF_BOOL || list->count != hparams->layers)
+        return fault_set(source->fault, FAULT_FORMAT, "%s has %llu items, expected %u booleans",
+                         key, (unsigned long long)list->count, hparams->layers);
+    for (uint32_t i = 0; i < hparams->layers; i++) {
+        gguf_format(source->gguf, list, i, text, sizeof text);
+        hparams->local[i] = strcmp(text, "true") == 0;
+    }
     return true;
 }
 
@@ -279,10 +343,12 @@ bool hparams_read(const struct gguf *gguf, const struct family *family, struct h
     struct source source = {gguf, family, fault};
     set_defaults(family, hparams);
     if (!read_ranges(&source, hparams) || !read_eps(&source, hparams) ||
-        !read_scaling_type(&source, hparams) || !refuse_experts(&source) ||
+        !read_scaling_type(&source, hparams) || !read_window_pattern(&source, hparams) ||
+        !refuse_experts(&source) || !refuse_switched_off(&source) ||
         !derive_heads(&source, hparams))
         return false;
     derive_attention(family, hparams);
+    derive_rope_alpha(hparams);
     return derive_rope(&source, hparams) && derive_window(&source, hparams) &&
            derive_scales(&source, hparams);
 }

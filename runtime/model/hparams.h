@@ -9,19 +9,25 @@ enum rope_scaling {
     ROPE_SCALING_NONE,
     ROPE_SCALING_LINEAR,
     ROPE_SCALING_YARN,
-    ROPE_SCALING_LLAMA3
+    ROPE_SCALING_LLAMA3,
+    ROPE_SCALING_LONGROPE
 };
+
+enum { LAYERS_MAX = 1024 };
 
 struct hparams {
     uint32_t layers, dim, heads, kv_heads, head_dim, value_dim, ffn_dim;
-    uint32_t context;   /* positions in training */
-    uint32_t rope_dims; /* rotated dims of a head, 0 = none */
-    uint32_t window, window_period;
+    uint32_t context;       /* positions in training, longrope: before scaling */
+    uint32_t rope_dims;     /* rotated dims of a head, 0 = none */
+    uint32_t window;        /* 0 = none */
+    bool local[LAYERS_MAX]; /* [layers], the layers with the window */
     float norm_eps;
     float rope_base, rope_base_local;
+    bool rope_local_plain; /* the scaling below is for global layers only */
     enum rope_scaling rope_scaling;
     float rope_factor;           /* linear, yarn, llama3: how many times longer */
-    float rope_attention_factor; /* yarn: further factor of cos and sin */
+    float rope_attention_factor; /* factor of cos and sin, beside yarn's own */
+    float rope_alpha;            /* hunyuan: base times alpha^(dims / (dims - 2)), 0 = none */
     float rope_extrapolation, rope_beta_fast, rope_beta_slow;
     float rope_low_frequency, rope_high_frequency;      /* llama3 */
     uint32_t rope_context;                              /* positions before scaling */
@@ -48,8 +54,7 @@ const struct hparam_range *hparam_ranges(size_t *count);
 
 static inline bool hparams_layer_local(const struct hparams *hparams, uint32_t layer)
 {
-    uint32_t period = hparams->window_period;
-    return hparams->window != 0 && (period == 1 || layer % period != period - 1);
+    return hparams->window != 0 && hparams->local[layer];
 }
 
 #endif

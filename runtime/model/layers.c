@@ -17,22 +17,15 @@ struct qkv {
     uint32_t q, k, v;
 };
 
-static bool qkv_fused(const struct builder *builder)
-{
-    if (builder->family->qkv == QKV_EITHER)
-        return builder_find(builder, "attn_qkv", "weight") != NULL;
-    return builder->family->qkv == QKV_FUSED;
-}
-
 static struct qkv emit_qkv(struct builder *builder, uint32_t a)
 {
     const struct hparams *hparams = builder->hparams;
-    bool fused = qkv_fused(builder), bias = builder->family->qkv_bias;
+    bool fused = builder_find(builder, "attn_qkv", "weight") != NULL;
     uint32_t q_rows = hparams->heads * hparams->head_dim;
     uint32_t kv_rows = hparams->kv_heads * hparams->head_dim;
-    struct linear q = {fused ? "attn_qkv" : "attn_q", "q", 0, q_rows, PLAN_NONE, bias};
-    struct linear k = {fused ? "attn_qkv" : "attn_k", "k", 0, kv_rows, PLAN_NONE, bias};
-    struct linear v = {fused ? "attn_qkv" : "attn_v", "v", 0, kv_rows, PLAN_NONE, bias};
+    struct linear q = {fused ? "attn_qkv" : "attn_q", "q", 0, q_rows, PLAN_NONE};
+    struct linear k = {fused ? "attn_qkv" : "attn_k", "k", 0, kv_rows, PLAN_NONE};
+    struct linear v = {fused ? "attn_qkv" : "attn_v", "v", 0, kv_rows, PLAN_NONE};
     if (fused) {
         k.row_first = q_rows;
         v.row_first = q_rows + kv_rows;
@@ -43,8 +36,11 @@ static struct qkv emit_qkv(struct builder *builder, uint32_t a)
 
 static void emit_qk_norm(struct builder *builder, const struct qkv *qkv)
 {
-    emit_norm(builder, qkv->q, "attn_q_norm", builder->hparams->head_dim, true);
-    emit_norm(builder, qkv->k, "attn_k_norm", builder->hparams->head_dim, true);
+    const struct hparams *hparams = builder->hparams;
+    bool all = builder->family->qk_norm == QK_NORM_ALL_HEADS;
+    uint32_t head_dim = hparams->head_dim;
+    emit_norm(builder, qkv->q, "attn_q_norm", all ? hparams->heads * head_dim : head_dim, true);
+    emit_norm(builder, qkv->k, "attn_k_norm", all ? hparams->kv_heads * head_dim : head_dim, true);
 }
 
 /* A branch's last matrix and its way back into x: added by the matrix step itself where nothing
@@ -64,14 +60,28 @@ static uint32_t emit_branch_end(struct builder *builder, uint32_t x, uint32_t in
     return emit_add(builder, x, out, builder->hparams->residual_scale);
 }
 
+static bool layer_rotates(const struct builder *builder)
+{
+    const struct hparams *hparams = builder->hparams;
+    switch (builder->family->unrotated) {
+    case UNROTATED_FOURTH:
+        return builder->layer % 4 != 3;
+    case UNROTATED_GLOBAL:
+        return hparams->window == 0 || hparams_layer_local(hparams, builder->layer);
+    case UNROTATED_NONE:
+        break;
+    }
+    return hparams->rope_dims != 0;
+}
+
 static uint32_t emit_attention_branch(struct builder *builder, uint32_t x, uint32_t a)
 {
     const struct family *family = builder->family;
     const struct hparams *hparams = builder->hparams;
     struct qkv qkv = emit_qkv(builder, a);
-    if (family->qk_norm == QK_NORM_BEFORE_ROPE)
+    if (family->qk_norm == QK_NORM_BEFORE_ROPE || family->qk_norm == QK_NORM_ALL_HEADS)
         emit_qk_norm(builder, &qkv);
-    if (hparams->rope_dims != 0) {
+    if (layer_rotates(builder)) {
         emit_rope(builder, qkv.q, hparams->heads, rope_table_of(builder));
         emit_rope(builder, qkv.k, hparams->kv_heads, rope_table_of(builder));
     }
@@ -85,8 +95,8 @@ static uint32_t emit_attention_branch(struct builder *builder, uint32_t x, uint3
 static uint32_t emit_ffn_inner(struct builder *builder, uint32_t f)
 {
     uint32_t rows = builder->hparams->ffn_dim;
-    struct linear up = {"ffn_up", "ffn_up", 0, rows, PLAN_NONE, false};
-    struct linear gate = {"ffn_gate", "ffn_gate", 0, rows, PLAN_NONE, false};
+    struct linear up = {"ffn_up", "ffn_up", 0, rows, PLAN_NONE};
+    struct linear gate = {"ffn_gate", "ffn_gate", 0, rows, PLAN_NONE};
     if (builder->family->ffn == FFN_PLAIN)
         return emit_activation(builder, emit_linear(builder, f, &up));
     if (builder->family->ffn == FFN_GLU_FUSED) {
@@ -103,15 +113,19 @@ static uint32_t emit_ffn_branch(struct builder *builder, uint32_t x, uint32_t f)
     return emit_branch_end(builder, x, inner, "ffn_down", "post_ffw_norm");
 }
 
+static uint32_t emit_pre_norm(struct builder *builder, uint32_t x, const char *name)
+{
+    return builder->family->no_pre_norms
+               ? x
+               : emit_norm(builder, x, name, builder->hparams->dim, false);
+}
+
 static uint32_t emit_layer(struct builder *builder, uint32_t x)
 {
-    uint32_t dim = builder->hparams->dim;
-    uint32_t a = emit_norm(builder, x, "attn_norm", dim, false);
+    uint32_t a = emit_pre_norm(builder, x, "attn_norm");
     x = emit_attention_branch(builder, x, a);
-    uint32_t f = builder->family->block == BLOCK_PARALLEL
-                     ? a
-                     : emit_norm(builder, x, "ffn_norm", dim, false);
-    return emit_ffn_branch(builder, x, f);
+    bool parallel = builder->family->block == BLOCK_PARALLEL;
+    return emit_ffn_branch(builder, x, parallel ? a : emit_pre_norm(builder, x, "ffn_norm"));
 }
 
 /* A file without output.weight ties the head to the embedding. */

@@ -90,14 +90,21 @@ static bool plan_uses(const struct plan *plan, const struct gguf_tensor *tensor)
     return false;
 }
 
+/* What rope_build reads, and the long factors that its context does not reach. */
+static bool rope_uses(const struct plan *plan, const char *name)
+{
+    return plan->rope[0].dims != 0 && (strcmp(name, "rope_freqs.weight") == 0 ||
+                                       strcmp(name, "rope_factors_short.weight") == 0 ||
+                                       strcmp(name, "rope_factors_long.weight") == 0);
+}
+
 /* A tensor that no step reads means that the file computes something that the plan does not. */
 static bool all_used(const struct gguf *gguf, const struct plan *plan, const char *architecture,
                      struct fault *fault)
 {
     for (uint32_t i = 0; i < gguf_tensor_count(gguf); i++) {
         const struct gguf_tensor *tensor = gguf_tensor_at(gguf, i);
-        bool frequencies = strcmp(tensor->name, "rope_freqs.weight") == 0 && plan->rope[0].dims;
-        if (!frequencies && !plan_uses(plan, tensor))
+        if (!rope_uses(plan, tensor->name) && !plan_uses(plan, tensor))
             return fault_set(fault, FAULT_UNSUPPORTED,
                              "tensor %s has no place in lichen's %s: the result would be wrong",
                              tensor->name, architecture);
@@ -130,18 +137,10 @@ static bool build(const struct gguf *gguf, uint32_t vocab_count, struct plan *pl
            all_used(gguf, plan, info->architecture, fault);
 }
 
-/* The reader's faults name the file already. */
-static bool name_file(const char *path, struct fault *fault)
-{
-    if (fault && strncmp(fault->text, path, strlen(path)) != 0)
-        fault_context(fault, "%s", path);
-    return false;
-}
-
 bool model_build(const struct gguf *gguf, uint32_t vocab_count, struct plan *plan,
                  struct model_info *info, struct fault *fault)
 {
     plan_init(plan);
     memset(info, 0, sizeof *info);
-    return build(gguf, vocab_count, plan, info, fault) || name_file(gguf_path(gguf), fault);
+    return build(gguf, vocab_count, plan, info, fault) || fault_file(fault, gguf_path(gguf));
 }

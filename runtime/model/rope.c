@@ -3,7 +3,10 @@
  *   yarn:    between f / s (slow pairs) and f (fast pairs) along a ramp over i (Peng et al. 2023,
  *            with the bounds rounded outwards); cos and sin times 1 + 0.1 ln s
  *   llama3:  wave length above context / low: f / s; below context / high: f; between: blended
- *   tensor:  divided by rope_freqs.weight[i] (how converters write llama3) */
+ *   tensor:  divided by rope_freqs.weight[i] (how converters write llama3), or by
+ *            rope_factors_short.weight[i], which hold up to the original context (longrope: Ding et
+ *            al. 2024); beyond it the long ones would, so hparams.c ends the trained context
+ *            there */
 #include "rope.h"
 #include <math.h>
 
@@ -51,6 +54,7 @@ static double frequency(const struct hparams *hparams, enum rope_scaling scaling
     case ROPE_SCALING_LLAMA3:
         return llama3_frequency(hparams, f);
     case ROPE_SCALING_NONE:
+    case ROPE_SCALING_LONGROPE:
         break;
     }
     return f;
@@ -59,7 +63,7 @@ static double frequency(const struct hparams *hparams, enum rope_scaling scaling
 static double magnitude(const struct hparams *hparams, enum rope_scaling scaling)
 {
     double factor = (double)hparams->rope_attention_factor;
-    if (scaling == ROPE_SCALING_YARN && hparams->rope_extrapolation > 0)
+    if (scaling == ROPE_SCALING_YARN && hparams->rope_extrapolation > 0 && hparams->rope_factor > 1)
         factor *= 1 + 0.1 * log((double)hparams->rope_factor);
     return factor;
 }
@@ -80,26 +84,25 @@ static double *table_fill(struct plan *plan, const struct hparams *hparams,
     return values;
 }
 
-/* rope_freqs.weight: one factor a pair. */
-static bool factors_apply(const struct gguf *gguf, uint32_t pairs, double *values,
+/* The tensor `name` holds one factor a pair. */
+static bool factors_apply(const struct gguf *gguf, const char *name, uint32_t pairs, double *values,
                           struct fault *fault)
 {
     enum { PAIRS_MAX = 512 }; /* half of the largest rope.dimension_count */
-    const struct gguf_tensor *tensor = gguf_tensor_find(gguf, "rope_freqs.weight");
+    const struct gguf_tensor *tensor = gguf_tensor_find(gguf, name);
     float factors[PAIRS_MAX];
     if (!tensor)
         return true;
     if (tensor->dtype != DTYPE_F32 || tensor->rows != 1 || tensor->dims[0] != pairs)
-        return fault_set(fault, FAULT_FORMAT,
-                         "tensor rope_freqs.weight: %llu rows of %llu, expected 1 of %u F32",
-                         (unsigned long long)tensor->rows, (unsigned long long)tensor->dims[0],
-                         pairs);
+        return fault_set(fault, FAULT_FORMAT, "tensor %s: %llu rows of %llu, expected 1 of %u F32",
+                         name, (unsigned long long)tensor->rows,
+                         (unsigned long long)tensor->dims[0], pairs);
     if (!gguf_read(gguf, tensor, 0, factors, pairs * sizeof *factors, fault))
         return false;
     for (uint32_t i = 0; i < pairs; i++) {
         if (!(factors[i] > 0 && factors[i] < INFINITY))
-            return fault_set(fault, FAULT_FORMAT, "rope_freqs.weight[%u] is %g, expected above 0",
-                             i, (double)factors[i]);
+            return fault_set(fault, FAULT_FORMAT, "%s[%u] is %g, expected above 0", name, i,
+                             (double)factors[i]);
         values[i] /= (double)factors[i];
     }
     return true;
@@ -112,10 +115,17 @@ bool rope_build(const struct gguf *gguf, const struct hparams *hparams, struct p
         return true;
     double *values =
         table_fill(plan, hparams, &plan->rope[0], hparams->rope_scaling, hparams->rope_base, fault);
-    if (!values || !factors_apply(gguf, hparams->rope_dims / 2, values, fault))
+    uint32_t pairs = hparams->rope_dims / 2;
+    if (!values || !factors_apply(gguf, "rope_freqs.weight", pairs, values, fault) ||
+        !factors_apply(gguf, "rope_factors_short.weight", pairs, values, fault))
         return false;
-    if (hparams->window == 0 || hparams->rope_base_local == hparams->rope_base)
+    bool same = !hparams->rope_local_plain && hparams->rope_base_local == hparams->rope_base;
+    if (hparams->window == 0 || same)
         return true;
-    return table_fill(plan, hparams, &plan->rope[1], ROPE_SCALING_NONE, hparams->rope_base_local,
-                      fault) != NULL;
+    enum rope_scaling local = hparams->rope_local_plain ? ROPE_SCALING_NONE : hparams->rope_scaling;
+    if (!table_fill(plan, hparams, &plan->rope[1], local, hparams->rope_base_local, fault))
+        return false;
+    if (hparams->rope_local_plain)
+        plan->rope[1].magnitude = 1;
+    return true;
 }

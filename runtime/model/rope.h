@@ -4,8 +4,8 @@
 
 #include "hparams.h"
 
-/* Fills plan->rope[0], and [1] when local layers have a base of their own. rope_freqs.weight, when
- * the file has it, divides the frequencies of table 0. */
+/* Fills plan->rope[0], and [1] when local layers rotate otherwise. rope_freqs.weight and
+ * rope_factors_short.weight, when the file has them, divide the frequencies of table 0. */
 bool rope_build(const struct gguf *gguf, const struct hparams *hparams, struct plan *plan,
                 struct fault *fault);
 

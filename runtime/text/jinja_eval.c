@@ -28,21 +28,22 @@ static bool run_if(struct run *run, const struct node *node)
 }
 
 /* A body with variables of its own. */
-static bool run_scoped(struct run *run, const struct node *body)
+static bool run_scoped(struct run *run, const struct node *node, const struct node *body)
 {
     struct scope *outer = run->scope;
-    if (!scope_push(run, outer, &run->scope))
+    if (!scope_push(run, outer, node->hidden[0], &run->scope))
         return false;
     bool done = run_statements(run, body);
     run->scope = outer;
     return done;
 }
 
-static bool run_captured(struct run *run, const struct node *body, const struct node *filters,
-                         struct value *out)
+static bool run_captured(struct run *run, const struct node *node, const struct node *body,
+                         const struct node *filters, struct value *out)
 {
     size_t start = run->output.size;
-    return run_scoped(run, body) && run_capture(run, start, out) && run_filters(run, filters, out);
+    return run_scoped(run, node, body) && run_capture(run, start, out) &&
+           run_filters(run, filters, out);
 }
 
 static bool assign_member(struct run *run, const struct node *target, const struct value *value)
@@ -92,14 +93,14 @@ static bool run_set(struct run *run, const struct node *node)
 static bool run_set_block(struct run *run, const struct node *node)
 {
     struct value value;
-    return run_captured(run, node->part[2], node->part[1], &value) &&
+    return run_captured(run, node, node->part[2], node->part[1], &value) &&
            run_assign(run, node->part[0], &value);
 }
 
 static bool run_filter_block(struct run *run, const struct node *node)
 {
     struct value value, text;
-    return run_captured(run, node->part[1], node->part[0], &value) &&
+    return run_captured(run, node, node->part[1], node->part[0], &value) &&
            value_string(run, &value, &text) && run_write(run, text.bytes, text.size);
 }
 
@@ -132,7 +133,7 @@ static bool run_with(struct run *run, const struct node *node)
     struct scope *outer = run->scope, *inner;
     struct value value;
     bool done = true;
-    if (!scope_push(run, outer, &inner))
+    if (!scope_push(run, outer, node->hidden[0], &inner))
         return false;
     for (const struct node *set = node->part[0]; set && done; set = set->next)
         done = run_expression(run, set->part[1], &value) &&
@@ -145,7 +146,7 @@ static bool run_with(struct run *run, const struct node *node)
 
 static bool run_generation(struct run *run, const struct node *node)
 {
-    return run_scoped(run, node->part[0]);
+    return run_scoped(run, node, node->part[0]);
 }
 
 static bool run_break(struct run *run, const struct node *node)

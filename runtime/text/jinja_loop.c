@@ -9,7 +9,7 @@ static bool test_item(struct run *run, struct loop *loop, const struct value *it
 {
     struct scope *current = run->scope;
     struct value condition;
-    if (!scope_push(run, loop->outer, &run->scope))
+    if (!scope_push(run, loop->outer, NULL, &run->scope))
         return false;
     bool done = run_assign(run, loop->node->part[0], item) &&
                 run_expression(run, loop->node->part[2], &condition);
@@ -41,8 +41,8 @@ static bool run_rounds(struct run *run, struct loop *loop, struct scope *scope)
             return false;
         if (loop->index == loop->count)
             return true;
-        scope->count = 0;
-        if (!scope_set(run, scope, NAME_LOOP, &variable) ||
+        if (!scope_clear(run, scope, loop->node->hidden[0]) ||
+            !scope_set(run, scope, NAME_LOOP, &variable) ||
             !run_assign(run, loop->node->part[0], &loop->items[loop->index]) ||
             !run_statements(run, loop->node->part[3]))
             return false;
@@ -62,7 +62,7 @@ bool run_for(struct run *run, const struct node *node)
     if (!loop || !run_expression(run, node->part[1], &iterable) ||
         !value_items(run, &iterable, &loop->source) ||
         !(loop->items = run_alloc(run, loop->source.count, sizeof *loop->items)) ||
-        !scope_push(run, outer, &run->scope))
+        !scope_push(run, outer, NULL, &run->scope))
         return false;
     loop->node = node;
     loop->outer = outer;
@@ -70,7 +70,8 @@ bool run_for(struct run *run, const struct node *node)
     run->scope = outer;
     if (!done || loop->completed || !node->part[4])
         return done;
-    done = scope_push(run, outer, &run->scope) && run_statements(run, node->part[4]);
+    done =
+        scope_push(run, outer, node->hidden[1], &run->scope) && run_statements(run, node->part[4]);
     run->scope = outer;
     return done;
 }

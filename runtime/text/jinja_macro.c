@@ -138,7 +138,8 @@ bool macro_call(struct run *run, const struct macro *macro, const struct call *c
     if (!run_enter(run))
         return false;
     run->calls++;
-    bool done = scope_push(run, macro->scope, &run->scope) && call_in_scope(run, macro, call, out);
+    bool done = scope_push(run, macro->scope, macro->node->hidden[0], &run->scope) &&
+                call_in_scope(run, macro, call, out);
     run->scope = outer;
     run->calls--;
     run_leave(run);

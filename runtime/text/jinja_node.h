@@ -123,6 +123,11 @@ enum node_kind { /* part[0], part[1], ... of each; value; next links the members
                  NODE_DOUBLE_SPLAT, /* expression: **arguments */
 };
 
+struct names {
+    const uint32_t *ids; /* [count] */
+    uint32_t count;
+};
+
 enum macro_flag { MACRO_CALLER = 1, MACRO_VARARGS = 2, MACRO_KWARGS = 4 };
 
 struct node {
@@ -134,6 +139,7 @@ struct node {
     struct value value;
     struct node *part[5];
     struct node *next;
+    struct names *hidden[2]; /* by its body and by its else, NULL = none; jinja_symbols.c */
 };
 
 enum { NAME_LOOP, NAME_CALLER, NAME_VARARGS, NAME_KWARGS }; /* the first names of a program */
@@ -145,7 +151,11 @@ struct program {
     struct value *names; /* [name_count] strings */
     uint32_t name_count;
     struct node *body;
+    struct names *hidden;
 };
+
+/* Finds what each body hides. False: no memory. */
+bool program_symbols(struct program *program);
 
 /* "line 3, column 7" of an offset. */
 void source_place(const char *source, size_t size, uint32_t offset, unsigned *line,

@@ -99,14 +99,6 @@ bool run_capture(struct run *run, size_t start, struct value *out)
     return true;
 }
 
-bool scope_push(struct run *run, struct scope *parent, struct scope **out)
-{
-    *out = run_alloc(run, 1, sizeof **out);
-    if (*out)
-        (*out)->parent = parent;
-    return *out != NULL;
-}
-
 static struct value *scope_find(struct scope *scope, uint32_t name)
 {
     for (size_t i = 0; i < scope->count; i++)
@@ -136,12 +128,35 @@ bool scope_set(struct run *run, struct scope *scope, uint32_t name, const struct
     return true;
 }
 
+bool scope_clear(struct run *run, struct scope *scope, const struct names *hidden)
+{
+    struct value nothing = {.kind = VALUE_ABSENT};
+    scope->count = 0;
+    for (uint32_t i = 0; hidden && i < hidden->count; i++)
+        if (!scope_set(run, scope, hidden->ids[i], &nothing))
+            return false;
+    return true;
+}
+
+bool scope_push(struct run *run, struct scope *parent, const struct names *hidden,
+                struct scope **out)
+{
+    struct scope *scope = run_alloc(run, 1, sizeof *scope);
+    if (!scope)
+        return false;
+    scope->parent = parent;
+    *out = scope;
+    return scope_clear(run, scope, hidden);
+}
+
 bool scope_get(struct run *run, uint32_t name, struct value *out)
 {
     const struct value *text = &run->program->names[name];
     for (struct scope *scope = run->scope; scope; scope = scope->parent) {
         const struct value *found = scope_find(scope, name);
         run->steps += scope->count >> 6;
+        if (found && found->kind == VALUE_ABSENT)
+            return value_undefined(run, NULL, text, out);
         if (found) {
             *out = *found;
             return true;

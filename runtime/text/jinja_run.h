@@ -87,7 +87,10 @@ bool run_write(struct run *run, const char *bytes, size_t size);
 bool run_capture(struct run *run, size_t start, struct value *out);
 
 /* Names */
-bool scope_push(struct run *run, struct scope *parent, struct scope **out);
+bool scope_push(struct run *run, struct scope *parent, const struct names *hidden,
+                struct scope **out);
+/* Empties a scope: only what is hidden is bound, to nothing. */
+bool scope_clear(struct run *run, struct scope *scope, const struct names *hidden);
 bool scope_set(struct run *run, struct scope *scope, uint32_t name, const struct value *value);
 bool scope_get(struct run *run, uint32_t name, struct value *out);
 

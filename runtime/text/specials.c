@@ -70,7 +70,7 @@ static bool find_ends(struct tokenizer *tokenizer, struct fault *fault)
 {
     tokenizer->ends = arena_alloc(&tokenizer->arena, tokenizer->count, sizeof *tokenizer->ends);
     if (!tokenizer->ends)
-        return no_memory(fault);
+        return vocab_no_memory(fault);
     for (size_t i = 0; i < sizeof end_spellings / sizeof *end_spellings; i++)
         mark_end(tokenizer, find_spelling(tokenizer, end_spellings[i]), true);
     mark_end(tokenizer, tokenizer->specials.eos, false);

@@ -65,7 +65,11 @@ static bool compile(struct program *program, struct fault *fault)
     parser.slots = arena_alloc(&program->arena, (size_t)2 * PARSE_NAMES, sizeof *parser.slots);
     if (!program->names || !parser.slots)
         return fault_set(fault, FAULT_MEMORY, "no memory for a chat template");
-    return intern_special(&parser) && parse_template(&parser);
+    if (!intern_special(&parser) || !parse_template(&parser))
+        return false;
+    return program_symbols(program) ||
+           fault_set(fault, FAULT_MEMORY, "chat template needs more than %d MiB",
+                     PARSE_MEMORY >> 20);
 }
 
 bool template_create(const char *source, size_t size, struct template **out, struct fault *fault)
@@ -132,7 +136,8 @@ bool template_render(const struct template *compiled, const char *variables, siz
     *text = NULL;
     *text_size = 0;
     arena_init(&run.arena, RUN_MEMORY);
-    bool done = set_variables(&run, variables, size) && scope_push(&run, NULL, &run.scope) &&
+    bool done = set_variables(&run, variables, size) &&
+                scope_push(&run, NULL, compiled->program.hidden, &run.scope) &&
                 run_statements(&run, compiled->program.body) && !run.failed &&
                 finish(&run, text, text_size);
     free(run.output.bytes);

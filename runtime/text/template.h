@@ -5,7 +5,8 @@
  *
  * A construct outside the subset is refused with its name, line and column when the template is
  * compiled (or, where only the data tells, when it runs): never replaced by another template.
- * Budgets: 1,000,000 steps, 4 MiB of output, depth 64, 64 MiB of memory; source <= 1 MiB. */
+ * Budgets: 1,000,000 steps, 4 MiB of output, depth 64, 64 MiB of memory; source <= 1 MiB, variables
+ * <= 8 MiB. Integers are 64 bits: where Python would go beyond, the template fails. */
 #ifndef LICHEN_TEMPLATE_H
 #define LICHEN_TEMPLATE_H
 

@@ -57,17 +57,20 @@ class Model:
 
     def describe(self):
         arch, key = self.arch, self.key
-        gemma = arch in ("gemma2", "gemma3")
-        self.adjacent = arch in ("llama", "chatglm", "glm4", "moss", "minicpm", "ernie4_5",
-                                 "internlm2", "baichuan")
-        self.layer_norm = arch in ("gpt2", "moss")
-        self.parallel = arch == "moss"
-        self.post_norms = gemma or arch == "glm4"
-        self.qk_norm = {"qwen3": "before", "gemma3": "before",
-                        "hunyuan-dense": "after"}.get(arch)
-        self.activation = "gelu" if gemma or arch in ("gpt2", "moss") else "silu"
-        self.ffn = ("plain" if arch in ("gpt2", "moss") else
-                    "fused" if arch in ("chatglm", "glm4") else "gated")
+        gemma = arch in ("gemma", "gemma2", "gemma3")
+        cohere = arch in ("command-r", "cohere2")
+        self.adjacent = cohere or arch in ("llama", "chatglm", "glm4", "moss", "minicpm", "ernie4_5",
+                                           "internlm2", "baichuan", "granite", "smollm3")
+        self.layer_norm = cohere or arch in ("gpt2", "moss", "phi2", "starcoder2", "stablelm")
+        self.parallel = cohere or arch in ("moss", "phi2")
+        self.pre_norms = arch not in ("olmo2", "exaone4")
+        self.post_norms = arch in ("gemma2", "gemma3", "glm4", "olmo2", "exaone4")
+        self.qk_norm = {"qwen3": "before", "gemma3": "before", "exaone4": "before",
+                        "olmo2": "all", "hunyuan-dense": "after"}.get(arch)
+        plain = arch in ("gpt2", "moss", "phi2", "starcoder2")
+        self.activation = "gelu" if gemma or plain else "silu"
+        self.ffn = ("plain" if plain else
+                    "fused" if arch in ("chatglm", "glm4", "phi3") else "gated")
         self.embedding_scale = F(1)
         if gemma:  # the original multiplies by sqrt(dim) in bfloat16
             bits = np.float32(math.sqrt(self.dim)).view(np.uint32).astype(np.uint64)
@@ -78,14 +81,22 @@ class Model:
             self.embedding_scale = F(key("embedding_scale", 12.0))
             self.residual_scale = F(np.float32(key("residual_scale", 1.4 / math.sqrt(self.layers))))
             self.logit_scale = 1 / F(key("logit_scale", self.dim / 256))
+        if arch == "granite":
+            self.embedding_scale = F(key("embedding_scale"))
+            self.residual_scale = F(key("residual_scale"))
+            self.logit_scale = 1 / F(key("logit_scale"))
+        if cohere:
+            self.logit_scale = F(key("logit_scale"))
         self.window = key("attention.sliding_window", 4096 if arch == "gemma2" else 0)
-        self.local_period = {"gemma2": 2, "gemma3": 6}.get(arch, 1)
+        period = {"gemma2": 2, "gemma3": 6, "olmo2": 4, "exaone4": 4, "cohere2": 4}.get(arch, 1)
+        self.pattern = key("attention.sliding_window_pattern", period)  # or a list of bool
         dims = self.head_dim
         if (arch, self.layers) in (("gemma2", 46), ("gemma3", 62)):
             dims = self.dim / self.heads
         self.scale = F(key("attention.scale", 0) or 1 / math.sqrt(dims))
-        self.softcap = F(key("attn_logit_softcapping", 0))
-        self.final_softcap = F(key("final_logit_softcapping", 0))
+        caps = (50, 30) if arch == "gemma2" else (0, 0)  # old files do not say
+        self.softcap = F(key("attn_logit_softcapping", caps[0]))
+        self.final_softcap = F(key("final_logit_softcapping", caps[1]))
         self.alibi = None
         if arch == "baichuan" and self.layers == 40:
             self.alibi = alibi_slopes(self.heads)
@@ -94,20 +105,35 @@ class Model:
     def local(self, layer):
         if not self.window:
             return False
-        return self.local_period == 1 or (layer + 1) % self.local_period != 0
+        if isinstance(self.pattern, list):
+            return self.pattern[layer]
+        return self.pattern == 1 or (layer + 1) % self.pattern != 0
+
+    def rotates(self, layer):
+        if self.arch == "gpt2" or self.alibi is not None:
+            return False
+        if self.arch == "smollm3":
+            return (layer + 1) % 4 != 0
+        if self.arch in ("cohere2", "exaone4") and self.window:
+            return self.local(layer)
+        return True
 
     def rope_table(self, local):
         """(inverse frequencies, factor of cos and sin)"""
         key, dims = self.key, self.rope_dims
         base = F(key("rope.freq_base", 10000.0))
-        own = self.arch == "gemma3" and local
-        if own:
-            base = F(key("rope.freq_base_swa", 10000.0))
+        own = self.arch in ("gemma3", "olmo2") and local  # these do not stretch local layers
+        if local:
+            base = F(key("rope.freq_base_swa", 10000.0 if self.arch == "gemma3" else base))
+        if key("rope.scaling.alpha"):  # NTK-aware
+            base = base * F(key("rope.scaling.alpha")) ** F(dims / (dims - 2))
         freq = base ** (-np.arange(0, dims, 2, dtype=F) / dims)
         kind = key("rope.scaling.type", "linear")
         factor = F(key("rope.scaling.factor", key("rope.scale_linear", 1.0)))
         magnitude = F(key("rope.scaling.attn_factor", 1.0))
-        if own or kind == "none":
+        if own:
+            return freq, F(1)
+        if kind == "none":
             return freq, magnitude
         if kind == "linear":
             freq = freq / factor
@@ -120,6 +146,8 @@ class Model:
             ramp = np.clip((np.arange(dims // 2) - low) / max(high - low, 0.001), 0, 1)
             freq = freq / factor * ramp + freq * (1 - ramp)
             magnitude = magnitude * (1 + 0.1 * math.log(factor))
+        elif kind == "longrope":
+            pass  # by the tensors below
         elif kind == "llama3":
             context = key("rope.scaling.original_context_length", key("context_length"))
             low = F(key("rope.scaling.low_freq_factor", 1.0))
@@ -133,6 +161,8 @@ class Model:
             raise SystemExit(f"rope scaling {kind}")
         if "rope_freqs.weight" in self.w:
             freq = freq / self.w["rope_freqs.weight"]
+        if "rope_factors_short.weight" in self.w:  # longrope, up to the original context
+            freq = freq / self.w["rope_factors_short.weight"]
         return freq, magnitude
 
     # ---- operations on rows ----
@@ -206,10 +236,14 @@ class Model:
         """runs: (first row, count, first position, cache)"""
         at = f"blk.{layer}."
         q, k, v = self.qkv(a, at)
+        if self.qk_norm == "all":
+            flat = lambda x: x.reshape(len(a), -1)
+            q = self.norm(flat(q), at + "attn_q_norm").reshape(q.shape)
+            k = self.norm(flat(k), at + "attn_k_norm").reshape(k.shape)
         if self.qk_norm == "before":
             q, k = self.norm(q, at + "attn_q_norm"), self.norm(k, at + "attn_k_norm")
         positions = np.concatenate([first + np.arange(count) for _, count, first, _ in runs])
-        if self.arch != "gpt2" and self.alibi is None:
+        if self.rotates(layer):
             q, k = self.rotate(q, positions, layer), self.rotate(k, positions, layer)
         if self.qk_norm == "after":
             q, k = self.norm(q, at + "attn_q_norm"), self.norm(k, at + "attn_k_norm")
@@ -236,14 +270,15 @@ class Model:
 
     def layer(self, x, layer, runs):
         at = f"blk.{layer}."
-        a = self.norm(x, at + "attn_norm")
+        a = self.norm(x, at + "attn_norm") if self.pre_norms else x
         branch = self.attention(a, layer, runs)
         if self.parallel:
             return x + branch + self.feed_forward(a, layer)
         if self.post_norms:
             branch = self.norm(branch, at + "post_attention_norm")
         x = x + self.residual_scale * branch
-        branch = self.feed_forward(self.norm(x, at + "ffn_norm"), layer)
+        f = self.norm(x, at + "ffn_norm") if self.pre_norms else x
+        branch = self.feed_forward(f, layer)
         if self.post_norms:
             branch = self.norm(branch, at + "post_ffw_norm")
         return x + self.residual_scale * branch

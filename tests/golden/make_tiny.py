@@ -16,7 +16,7 @@ import numpy as np
 
 import forward
 
-TOKENS = [(7 * i * i + 3 * i + 1) % 96 for i in range(40)]
+TOKENS = [(7 * i * i + 3 * i + 1) % 96 for i in range(200)]
 ROWS = 6
 
 

@@ -18,15 +18,16 @@ struct planes {
     uint64_t size[PLANE_MAX];
 };
 
-static void planes_create(struct planes *planes, enum dtype dtype, uint32_t cols, uint64_t rows)
+static void planes_create(struct planes *planes, enum dtype dtype, uint32_t interleave,
+                          uint32_t cols, uint64_t rows)
 {
     memset(planes, 0, sizeof *planes);
     for (uint32_t p = 0; p < planes_count(dtype); p++) {
-        planes->size[p] = planes_size(dtype, cols, rows, p);
+        planes->size[p] = planes_size(dtype, interleave, cols, rows, p);
         assert_int_equal(planes->size[p] % 4, 0);
         planes->bytes[p] = malloc((size_t)planes->size[p] + GUARD);
         assert_non_null(planes->bytes[p]);
-        memset(planes->bytes[p], 0, (size_t)planes->size[p]);
+        memset(planes->bytes[p], 0x5A, (size_t)planes->size[p]);
         memset(planes->bytes[p] + planes->size[p], 0xA5, GUARD);
     }
 }
@@ -53,32 +54,34 @@ static uint8_t *random_rows(enum dtype dtype, uint32_t cols, uint64_t rows, size
 }
 
 /* Packs rows first .. first + count of src to where they belong in planes. */
-static void pack_range(const struct planes *planes, enum dtype dtype, const uint8_t *src,
-                       size_t row_size, uint32_t cols, uint64_t first, uint64_t count)
+static void pack_range(const struct planes *planes, enum dtype dtype, uint32_t interleave,
+                       const uint8_t *src, size_t row_size, uint32_t cols, uint64_t first,
+                       uint64_t count)
 {
     void *dst[PLANE_MAX] = {NULL, NULL, NULL};
     for (uint32_t p = 0; p < planes_count(dtype); p++)
-        dst[p] = planes->bytes[p] + planes_size(dtype, cols, first, p);
-    planes_pack(dtype, src + first * row_size, cols, count, dst);
+        dst[p] = planes->bytes[p] + planes_size(dtype, interleave, cols, first, p);
+    planes_pack(dtype, interleave, src + first * row_size, cols, count, dst);
 }
 
-static void check(enum dtype dtype, uint32_t cols, uint64_t rows)
+static void check(enum dtype dtype, uint32_t interleave, uint32_t cols, uint64_t rows)
 {
     uint64_t seed = 77 + cols + rows;
     size_t row_size;
     uint8_t *src = random_rows(dtype, cols, rows, &row_size, &seed);
     uint8_t *back = malloc(row_size * (size_t)rows);
     struct planes whole, parts;
-    planes_create(&whole, dtype, cols, rows);
-    planes_create(&parts, dtype, cols, rows);
+    planes_create(&whole, dtype, interleave, cols, rows);
+    planes_create(&parts, dtype, interleave, cols, rows);
 
-    planes_pack(dtype, src, cols, rows, (void *const *)whole.bytes);
-    planes_unpack(dtype, (const void *const *)whole.bytes, cols, rows, back);
+    planes_pack(dtype, interleave, src, cols, rows, (void *const *)whole.bytes);
+    planes_unpack(dtype, interleave, (const void *const *)whole.bytes, cols, rows, back);
     assert_memory_equal(src, back, row_size * rows);
 
-    uint64_t half = rows / 2 / planes_row_group(dtype) * planes_row_group(dtype);
-    pack_range(&parts, dtype, src, row_size, cols, half, rows - half);
-    pack_range(&parts, dtype, src, row_size, cols, 0, half);
+    uint64_t half =
+        rows / 2 / planes_row_group(dtype, interleave) * planes_row_group(dtype, interleave);
+    pack_range(&parts, dtype, interleave, src, row_size, cols, half, rows - half);
+    pack_range(&parts, dtype, interleave, src, row_size, cols, 0, half);
     for (uint32_t p = 0; p < planes_count(dtype); p++)
         assert_memory_equal(whole.bytes[p], parts.bytes[p], whole.size[p]);
 
@@ -94,9 +97,12 @@ static void test_reversible(void **state)
     for (int t = 0; t < TYPE_COUNT; t++) {
         uint32_t step = dtype_find((uint32_t)types[t])->block_weights;
         for (uint32_t blocks = 1; blocks <= 5; blocks++)
-            for (uint64_t rows = 1; rows <= 7; rows++)
-                check(types[t], blocks * step, rows);
-        check(types[t], 256, 64);
+            for (uint64_t rows = 1; rows <= 11; rows++) {
+                check(types[t], 1, blocks * step, rows);
+                check(types[t], 8, blocks * step, rows);
+            }
+        check(types[t], 1, 256, 64);
+        check(types[t], 8, 256, 64);
     }
 }
 
@@ -106,8 +112,8 @@ static void test_padding_is_zero(void **state)
     float src[5] = {1, 2, 3, 4, 5}, dst[64];
     void *plane[PLANE_MAX] = {dst, NULL, NULL};
     memset(dst, 0xFF, sizeof dst);
-    assert_int_equal(planes_size(DTYPE_F32, 5, 1, 0), 128);
-    planes_pack(DTYPE_F32, src, 5, 1, plane);
+    assert_int_equal(planes_size(DTYPE_F32, 1, 5, 1, 0), 128);
+    planes_pack(DTYPE_F32, 1, src, 5, 1, plane);
     for (int i = 0; i < 32; i++)
         assert_true(dst[i] == (i < 5 ? src[i] : 0.0F));
 }

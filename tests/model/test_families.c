@@ -54,12 +54,6 @@ static double error_of(const struct tiny *tiny, const float *logits)
     return tiny_golden_error(&golden, tiny_golden_find(&golden, tiny->name), logits);
 }
 
-/* Random layers amplify what earlier ones got wrong. */
-static double depth(const struct tiny *tiny)
-{
-    return tiny->layers > 10 ? 4 : 1;
-}
-
 static void test_against_float64(void **state)
 {
     (void)state;
@@ -70,7 +64,7 @@ static void test_against_float64(void **state)
         float *logits = run_chunks(run.exec, 64);
         double error = error_of(&tiny_models[i], logits);
         print_message("%-16s relative error %.2g\n", tiny_models[i].name, error);
-        assert_true(error <= 4e-6 * depth(&tiny_models[i]));
+        assert_true(error <= 4e-6 * tiny_depth(&tiny_models[i]));
         free(logits);
         run_close(&run);
     }
@@ -107,7 +101,7 @@ static void test_cache_types(void **state)
             tiny_open(&tiny_models[i], (enum kv_type)kv, &run);
             float *logits = run_chunks(run.exec, 64);
             double error = error_of(&tiny_models[i], logits);
-            if (!(error <= bounds[kv] * depth(&tiny_models[i])))
+            if (!(error <= bounds[kv] * tiny_depth(&tiny_models[i])))
                 fail_msg("%s: relative error %g", tiny_models[i].name, error);
             free(logits);
             run_close(&run);

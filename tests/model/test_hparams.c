@@ -130,13 +130,69 @@ static void test_combinations(void **state)
     refused("llama-llama3", "rope.scaling.low_freq_factor=4.", FAULT_FORMAT, "low_freq_factor");
 }
 
+static void accepted(const char *name, const char *override)
+{
+    struct fault fault;
+    if (!build_with(name, override, &fault))
+        fail_msg("%s: %s", override, fault.text);
+}
+
 static void test_unsupported(void **state)
 {
     (void)state;
-    refused("llama", "rope.scaling.type=longrope", FAULT_UNSUPPORTED, "\"longrope\"");
+    refused("llama", "rope.scaling.type=dynamic", FAULT_UNSUPPORTED, "\"dynamic\"");
     refused("llama", "expert_count=8", FAULT_UNSUPPORTED, "mixtures of experts");
     refused("llama", "residual_scale=0.5", FAULT_UNSUPPORTED, "residual_scale");
-    refused("qwen2", "attention.sliding_window=4096", FAULT_UNSUPPORTED, "sliding_window");
+    refused("qwen2", "attention.sliding_window=100", FAULT_UNSUPPORTED, "sliding_window");
+    refused("qwen2", "attention.causal=false", FAULT_UNSUPPORTED,
+            "qwen2.attention.causal is false");
+    refused("granite", "rope.scaling.finetuned=false", FAULT_UNSUPPORTED, "finetuned");
+}
+
+/* What published files have beside or instead of the usual. */
+static void test_published(void **state)
+{
+    (void)state;
+    accepted("qwen2", "attention.sliding_window=131072"); /* as long as the context: none */
+    accepted("llama", "attention.sliding_window=0");
+    accepted("llama", "attention.causal=true");
+    accepted("llama", "expert_count=0");
+    accepted("llama", "expert_count=1");
+    accepted("llama", "rope.scaling.finetuned=false");
+    accepted("llama", "rope.scaling.factor=0.");
+    accepted("hunyuan-dense", "rope.scaling.original_context_length=262144");
+}
+
+/* The layers that slide: a period, or a list. */
+static void test_window_pattern(void **state)
+{
+    (void)state;
+#define PATTERN "attention.sliding_window_pattern="
+    accepted("exaone4-pattern", PATTERN "true,true,false,true,true");
+    accepted("gemma2", PATTERN "3");
+    refused("exaone4-pattern", PATTERN "true,true,false", FAULT_FORMAT,
+            "sliding_window_pattern has 3 items, expected 5 booleans");
+    refused("gemma2", PATTERN "0", FAULT_FORMAT, "is 0, expected 1 to 1024");
+}
+
+/* Short factors hold up to the original context; there the plan ends. */
+static void test_longrope(void **state)
+{
+    (void)state;
+    struct gguf *gguf;
+    struct plan plan;
+    struct model_info info;
+    struct fault fault = {0};
+    const struct tiny *tiny = &tiny_models[0];
+    while (strcmp(tiny->name, "phi3-longrope") != 0)
+        tiny++;
+    tiny_write(tiny, NULL, path);
+    assert_true(gguf_open(path, &gguf, &fault));
+    assert_true(model_build(gguf, 0, &plan, &info, &fault));
+    assert_int_equal(info.context_trained, 256);
+    assert_int_equal(plan.context_max, 256);
+    plan_free(&plan);
+    gguf_close(gguf);
 }
 
 static void test_architecture(void **state)
@@ -194,10 +250,11 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_u32_ranges),  cmocka_unit_test(test_f32_ranges),
-        cmocka_unit_test(test_types),       cmocka_unit_test(test_combinations),
-        cmocka_unit_test(test_unsupported), cmocka_unit_test(test_architecture),
-        cmocka_unit_test(test_info),
+        cmocka_unit_test(test_u32_ranges),     cmocka_unit_test(test_f32_ranges),
+        cmocka_unit_test(test_types),          cmocka_unit_test(test_combinations),
+        cmocka_unit_test(test_unsupported),    cmocka_unit_test(test_architecture),
+        cmocka_unit_test(test_info),           cmocka_unit_test(test_published),
+        cmocka_unit_test(test_window_pattern), cmocka_unit_test(test_longrope),
     };
     snprintf(path, sizeof path, LICHEN_TEST_OUTPUT "/hparams-%ld.gguf", (long)getpid());
     return cmocka_run_group_tests(tests, NULL, remove_file);

@@ -2,6 +2,7 @@
  * and its refusals. Logits are logarithms of the probabilities named beside them. */
 #include "testing.h"
 
+#include "chain.h"
 #include "sample_tools.h"
 
 #include <math.h>
@@ -444,6 +445,21 @@ static void test_history(void **state)
     sampler_destroy(NULL);
 }
 
+/* Against libm, itself good to about 1e-16: the relative error that exact.c promises. */
+static void test_exact(void **state)
+{
+    uint64_t seed = 5;
+    (void)state;
+    for (int i = 0; i < 200000; i++) {
+        double x = 350 * (test_uniform(&seed) - 1.0), y = exp(x);
+        assert_true(fabs(exact_exp(x) - y) <= 1e-15 * y);
+        double z = exp(300 * test_uniform(&seed)), w = log(z);
+        assert_true(fabs(exact_log(z) - w) <= 1e-15 * fmax(fabs(w), 1e-3));
+    }
+    assert_true(exact_exp(0) == 1 && exact_exp(-1e9) == 0 && exact_log(1) == 0);
+    assert_true(exact_exp(-1e300) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_refused_options),
         cmocka_unit_test(test_refused_lists),
         cmocka_unit_test(test_history),
+        cmocka_unit_test(test_exact),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,11 +108,14 @@ static void make_shard(struct gpu_device *device, struct work *work, uint32_t fi
     shard->row_count = left < matmul->shard_rows ? left : matmul->shard_rows;
     uint64_t rows = shard->row_count;
     for (uint32_t p = 0; p < planes_count(matmul->dtype); p++)
-        planes[p] = allocate(1, (size_t)planes_size(matmul->dtype, matmul->cols, rows, p));
-    planes_pack(matmul->dtype, work->blocks + first * work->row_size, matmul->cols, rows, planes);
+        planes[p] = allocate(
+            1, (size_t)planes_size(matmul->dtype, work->matrix.interleave, matmul->cols, rows, p));
+    planes_pack(matmul->dtype, work->matrix.interleave, work->blocks + first * work->row_size,
+                matmul->cols, rows, planes);
     for (uint32_t p = 0; p < planes_count(matmul->dtype); p++) {
         shard->plane[p] =
-            upload(device, work, planes[p], planes_size(matmul->dtype, matmul->cols, rows, p));
+            upload(device, work, planes[p],
+                   planes_size(matmul->dtype, work->matrix.interleave, matmul->cols, rows, p));
         free(planes[p]);
     }
 }
@@ -126,8 +129,15 @@ static void make_weights(struct gpu_device *device, struct work *work)
     work->blocks = allocate(matmul->rows, work->row_size);
     fixture_blocks(matmul->dtype, work->blocks, blocks * matmul->rows, false, &work->seed);
     uint32_t count = (matmul->rows + matmul->shard_rows - 1) / matmul->shard_rows;
-    work->matrix = (struct gpu_matrix){matmul->dtype, matmul->rows, matmul->cols, count,
-                                       allocate(count, sizeof *work->matrix.shards)};
+    work->matrix = (struct gpu_matrix){
+        .dtype = matmul->dtype,
+        .rows = matmul->rows,
+        .cols = matmul->cols,
+        .interleave = matmul->interleave ? matmul->interleave
+                                         : gpu_matmul_interleave(gpu_device_info(device)),
+        .shard_count = count,
+        .shards = allocate(count, sizeof *work->matrix.shards),
+    };
     for (uint32_t i = 0; i < count; i++)
         make_shard(device, work, i * matmul->shard_rows, &work->matrix.shards[i]);
 }

@@ -22,6 +22,7 @@ struct matmul_case {
     uint32_t shard_rows; /* rows a shard */
     uint32_t tokens;     /* of the run */
     uint32_t tokens_max; /* of the call */
+    uint32_t interleave; /* of the planes, 0 = as the device has it */
     bool bias, residual, in_place;
     bool outputs;
 };

@@ -85,13 +85,13 @@ static void dequantize(enum dtype dtype, const uint8_t *blocks, uint32_t cols, f
     void *planes[PLANE_MAX] = {NULL, NULL, NULL};
     assert_ok(gpu_kernel_get(device, &request, &kernel, &fault), fault);
     for (uint32_t p = 0; p < planes_count(dtype); p++)
-        planes[p] = calloc(1, (size_t)planes_size(dtype, cols, 1, p));
-    planes_pack(dtype, blocks, cols, 1, planes);
+        planes[p] = calloc(1, (size_t)planes_size(dtype, 1, cols, 1, p));
+    planes_pack(dtype, 1, blocks, cols, 1, planes);
     struct gpu_buffer *result = fixture_buffer(device, dst, cols * sizeof *dst);
     for (uint32_t i = 0; i < 4; i++)
         ranges[i] = (struct gpu_range){.buffer = result};
     for (uint32_t p = 0; p < planes_count(dtype); p++)
-        ranges[p].buffer = fixture_buffer(device, planes[p], planes_size(dtype, cols, 1, p));
+        ranges[p].buffer = fixture_buffer(device, planes[p], planes_size(dtype, 1, cols, 1, p));
     run_once(kernel, ranges, 4, cols / 32, (cols / 32 + 63) / 64);
     assert_ok(gpu_download(device, result, 0, dst, cols * sizeof *dst, &fault), fault);
     for (uint32_t p = 0; p < planes_count(dtype); p++) {
@@ -180,6 +180,7 @@ static void run_type(enum dtype dtype, uint32_t turn, const struct matmul_case *
     for (size_t i = 0; i < count; i++) {
         struct matmul_case matmul = cases[i];
         matmul.dtype = dtype;
+        matmul.interleave = (turn + i) % 2 ? 1 : 8;
         matmul.bias |= turn % 2 == 1;
         matmul.residual |= turn % 4 > 1;
         matmul.in_place = matmul.residual && i == 0;

@@ -106,18 +106,15 @@ static double slowest(const struct pretokenizer *pre, const char **where)
             continue; /* the patterns see valid text only */
         size_t size;
         char *text = filled(fills[i], &size);
-        for (int tail = 0; tail < 2; tail++) {
-            if (tail)
-                text[size++] = 'x';
-            struct fault fault = {0};
-            clock_t start = clock();
-            if (!pretokenizer_split(pre, text, size, &splitter, &fault))
-                fail_msg("\"%s\": %s", fills[i], fault.text);
-            double seconds = seconds_since(start);
-            if (seconds > worst) {
-                worst = seconds;
-                *where = fills[i];
-            }
+        text[size++] = 'x'; /* a run that ends; one to the end is in the vocabularies below */
+        struct fault fault = {0};
+        clock_t start = clock();
+        if (!pretokenizer_split(pre, text, size, &splitter, &fault))
+            fail_msg("\"%s\": %s", fills[i], fault.text);
+        double seconds = seconds_since(start);
+        if (seconds > worst) {
+            worst = seconds;
+            *where = fills[i];
         }
         free(text);
     }

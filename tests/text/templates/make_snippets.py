@@ -331,6 +331,19 @@ c
 {{ 1 is defined is defined }}
 {{ f(a=1, 2) }}
 {{ f(**{}, *[]) }}
+{% macro m2() %}{{ n }}|{{ n is defined }}{% endmacro %}{{ m2() }}{% set n = 1 %}{{ m2() }}
+{% for i in l if s %}x{% endfor %}{% set s = 1 %}.
+{% for i in l %}{{ n }}{% endfor %}{% if e %}{% set n = 1 %}{% endif %}{{ n }}
+{% for i in l %}{{ n }}{% endfor %}{% if e %}{% set n = 1 %}{% elif s %}{% set n = 2 %}{% else %}{% set n = 3 %}{% endif %}{{ n }}
+{% for i in l %}{{ n }}{% endfor %}{% if e %}{% set n = 1 %}{% else %}{% set n = 3 %}{% endif %}{{ n }}
+{% macro m2() %}{{ n }}{% endmacro %}{% if e %}{% set n = 1 %}{% else %}{% set n = 3 %}{% endif %}{{ m2() }}
+{% macro m2() %}{{ n }}{% endmacro %}{% set n = n %}{{ m2() }}
+{% for i in l %}{% for j in w %}{{ n }}{% endfor %}{% set n = i %}{% endfor %}{{ n }}
+{% for i in l %}{{ n }}{% for j in w %}{{ n }}{% endfor %}{% set n = i %}{% endfor %}{{ n }}
+{% set x %}{% for i in l %}{{ s }}{% endfor %}{% set s = 1 %}{% endset %}{{ x }}{{ s }}
+{% for i in l %}{% if i == 3 %}{% break %}{% endif %}{% else %}else{% endfor %}
+{% for i in l %}{% if i == 1 %}{% break %}{% endif %}{% else %}else{% endfor %}
+{% for i in l %}{% continue %}{% else %}else{% endfor %}
 {{ d . b }} {{ d [ 'b' ] }} {{ s . upper ( ) }}
 {{ s
  .upper() }}
