@@ -8,7 +8,8 @@
  * (many equal logits) the count alone is written and the host sorts.
  *
  * found[row] = {count, [unused], then (id, logit bits) pairs}: count > SEGMENTS means overflow.
- * Dispatch: one workgroup a row, y = row. SEGMENTS is a power of two; wanted <= RESULTS. */
+ * Dispatch: one workgroup a row, y = row. SEGMENTS is a power of two, at least 32; wanted <= RESULTS
+ * and <= SEGMENTS. */
 #include "common.glsl"
 #include "topk.glsl"
 
@@ -62,14 +63,19 @@ void sort(uint size)
     barrier();
 }
 
-/* The least key that a winner can have. */
+/* The least key that a winner can have. Few winners need few segments: every `count` apart they are
+ * joined first, because sorting is what takes the time. */
 uint threshold(uint row, uint wanted)
 {
-    for (uint s = gl_LocalInvocationID.x; s < SEGMENTS; s += WG) {
-        keys[s] = maxima[row * SEGMENTS + s];
+    const uint count = wanted <= SEGMENTS / 16 ? SEGMENTS / 4 : SEGMENTS;
+    for (uint s = gl_LocalInvocationID.x; s < count; s += WG) {
+        uint top = 0;
+        for (uint i = s; i < SEGMENTS; i += count)
+            top = max(top, maxima[row * SEGMENTS + i]);
+        keys[s] = top;
         ids[s] = s;
     }
-    sort(SEGMENTS);
+    sort(count);
     return max(keys[wanted - 1], 1);
 }
 

@@ -35,7 +35,7 @@ static void shape_device(struct gpu_shape *shape, const struct gpu_info *info)
         shape->chunk_min = 256;
         shape->chunk_target = 4;
         shape->target_ns = 250e6;
-        shape->rate_first = 2;
+        shape->rate_first = 6;
         return;
     }
     shape->element_group = smaller(most, 64);

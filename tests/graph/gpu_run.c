@@ -17,8 +17,10 @@ void gpu_run_open(struct gpu_run *run, const struct gpu_options *options, bool a
     struct fault fault = {0};
     memset(run, 0, sizeof *run);
     must(gpu_open(options, &run->device, &fault), &fault);
-    if (as_discrete)
+    if (as_discrete) {
         run->device->probe.info.type = GPU_DISCRETE;
+        run->device->probe.info.unified_memory = false; /* run parameters are copied */
+    }
     run->plan = plan;
     must(gpu_weights_load(run->device, plan, gguf, parallel, NULL, NULL, &run->weights, &fault),
          &fault);
