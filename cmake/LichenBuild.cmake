@@ -57,7 +57,8 @@ function(lichen_test name)
     set(arg_TIMEOUT 600)
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT}
-    ENVIRONMENT "${arg_ENVIRONMENT}" LABELS "${arg_LABELS}")
+    ENVIRONMENT "${arg_ENVIRONMENT}" ENVIRONMENT_MODIFICATION "VK_DRIVER_FILES=unset:"
+    LABELS "${arg_LABELS}")
 endfunction()
 
 function(lichen_fuzzer name)
