@@ -1,9 +1,9 @@
-/* calibration.h: activation statistics of a model's linear layers, made by `lichen calibrate` (or, the
- * diagonal alone, by llama.cpp's llama-imatrix), read from:
+/* calibration.h: activation statistics of a model's linear layers, made by `lichen calibrate` (or,
+ * the diagonal alone, by llama.cpp's llama-imatrix), read from:
  *   - a GGUF with general.type "imatrix": <weight>.in_sum2 [columns], <weight>.counts [1]
  *   - llama.cpp's old .dat form (quantization.md 1.1)
- *   - our own additional tensors in such a GGUF: <input>.hessian, F32 [columns, columns], the mean of
- *     x x^T over tokens, one for all weights that share an input; lichen.calibration.inputs names,
+ *   - our own additional tensors in such a GGUF: <input>.hessian, F32 [columns, columns], the mean
+ * of x x^T over tokens, one for all weights that share an input; lichen.calibration.inputs names,
  *     for each weight, its input; lichen.calibration.sensitivity gives KLD a relative squared error
  * After open it is read-only and safe to share between threads. */
 #ifndef LICHEN_CALIBRATION_H
