@@ -489,6 +489,33 @@ static void end(struct conversion *conversion, bool done, const struct fault *fa
     free(conversion->part);
 }
 
+bool convert_can_resume(const char *output)
+{
+    char *part = with_suffix(output, ".part"), *journal = with_suffix(output, ".part.journal");
+    bool can = part && journal && path_is_regular(part) && path_is_regular(journal);
+    free(journal);
+    free(part);
+    return can;
+}
+
+/* Hashes have the same size whatever they are. */
+bool convert_size(const struct convert_options *options, uint64_t *size, struct fault *fault)
+{
+    uint32_t files = source_file_count(options->source);
+    struct conversion conversion = {.options = options,
+                                    .source = options->source,
+                                    .tensor_count = source_tensor_count(options->source)};
+    conversion.file_digests = calloc(files + 1, sizeof *conversion.file_digests);
+    conversion.offsets = calloc(conversion.tensor_count + 1, sizeof *conversion.offsets);
+    bool done = conversion.file_digests && conversion.offsets;
+    done = done ? check_source(options->source, fault) && plan_file(&conversion, fault)
+                : fault_set(fault, FAULT_MEMORY, "no memory to plan the file");
+    *size = conversion.size;
+    free(conversion.offsets);
+    free(conversion.file_digests);
+    return done;
+}
+
 bool convert_run(const struct convert_options *options, struct convert_result *results,
                  struct fault *fault)
 {
