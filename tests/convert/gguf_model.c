@@ -166,10 +166,14 @@ static void metadata(struct building *building)
     put_u32(building, "attention.head_count", model->heads ? model->heads : 4);
     put_u32(building, "attention.head_count_kv", model->kv_heads ? model->kv_heads : 2);
     put_u32(building, "vocab_size", model->vocab);
-    if (model->experts)
+    if (model->experts) {
         put_u32(building, "expert_count", model->experts);
+        put_u32(building, "expert_used_count", 2);
+    }
     char key[96];
     snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", architecture);
+    check(building, gguf_put_f32(building->writer, key, 1e-5f, &building->fault));
+    snprintf(key, sizeof key, "%s.attention.layer_norm_epsilon", architecture);
     check(building, gguf_put_f32(building->writer, key, 1e-5f, &building->fault));
     if (model->vocabulary)
         put_vocabulary(building);
