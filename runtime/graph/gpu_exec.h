@@ -2,6 +2,7 @@
  *
  *   gpu_shape.c    numbers that depend on device and options: buckets, chunks, workgroup sizes
  *   gpu_space.c    the device memory of an executor
+ *   gpu_join.c     which weights lie one behind the other
  *   gpu_fuse.c     which steps of the plan share a kernel
  *   gpu_lower.c    plan -> calls (kernel, bindings, grid); gpu_lower_*.c one function an operation
  *   gpu_record.c   calls -> recorded command buffers; barriers follow from reads and writes
@@ -70,6 +71,8 @@ struct gpu_area {
     uint32_t id;            /* AREA_CONSTANT: never written by a call */
 };
 
+enum gpu_joined { JOINED_STORE, JOINED_GLU, JOINED_COUNT }; /* who reads a joined product */
+
 struct gpu_slopes {
     const float *host; /* plan's */
     uint32_t count, item;
@@ -84,6 +87,7 @@ struct gpu_space {
     struct gpu_area rope[PLAN_ROPE_MAX];
     struct gpu_slopes *slopes; /* [slopes_count] distinct alibi tables */
     uint32_t slopes_count;
+    struct gpu_area joined[JOINED_COUNT]; /* one token's */
     struct gpu_area partials, maxima, found, run, tokens, dummy;
     struct gpu_range run_host; /* where the host writes; copied to run when that is not mapped */
     uint64_t run_size;         /* run_params and tokens together */

@@ -5,91 +5,128 @@
 /* ---- rope and store ---- */
 
 struct store_part { /* what happens to the heads of one input */
-    uint32_t source; /* buffer before the norm, or PLAN_NONE: no such heads */
-    uint32_t heads;
-    uint32_t norm; /* step, or PLAN_NONE */
+    struct gpu_source source; /* before the norm */
+    uint32_t heads;           /* 0: no such input */
+    uint32_t norm;            /* step, or PLAN_NONE */
 };
 
-static bool store_emit(struct lower *lower, const struct store_part *q, uint32_t q_output,
-                       const struct store_part *k, uint32_t v_buffer, uint32_t head_dim,
-                       const struct rope_params *rope, uint32_t layer)
+struct store {
+    struct store_part q, k, v;
+    struct gpu_area q_target;
+    const struct rope_params *rope; /* NULL: no rotation */
+    uint32_t head_dim, layer;
+};
+
+static void bind_norm(const struct lower *lower, struct kernel_call *kernel, uint32_t binding,
+                      const struct store_part *part)
 {
-    const struct plan *plan = lower->plan;
+    if (part->norm != PLAN_NONE)
+        kernel_bind(kernel, binding,
+                    lower_vector(lower, lower->plan->steps[part->norm].weight[0].weight),
+                    ACCESS_READ);
+}
+
+static void store_bind(const struct lower *lower, struct kernel_call *kernel,
+                       const struct store *store)
+{
     const struct gpu_space *space = &lower->gpu->space;
+    kernel_bind(kernel, 0, space->run, ACCESS_READ);
+    kernel_bind(kernel, 1, store->q.source.area, ACCESS_READ);
+    kernel_bind(kernel, 2, store->k.source.area, ACCESS_READ);
+    kernel_bind(kernel, 3, store->v.source.area, ACCESS_READ);
+    if (store->rope)
+        kernel_bind(kernel, 4, space->rope[store->rope->table], ACCESS_READ);
+    bind_norm(lower, kernel, 5, &store->q);
+    bind_norm(lower, kernel, 6, &store->k);
+    if (store->k.heads) {
+        kernel_bind(kernel, 7, space->keys[store->layer], ACCESS_WRITE);
+        kernel_bind(kernel, 8, space->values[store->layer], ACCESS_WRITE);
+    }
+    if (store->q.heads)
+        kernel_bind(kernel, 9, store->q_target, ACCESS_WRITE);
+}
+
+static float norm_eps(const struct lower *lower, const struct store_part *part)
+{
+    return part->norm == PLAN_NONE ? 0 : lower->plan->steps[part->norm].norm.eps;
+}
+
+static void store_push(const struct lower *lower, struct kernel_call *kernel,
+                       const struct store *store)
+{
+    kernel_push(kernel, store->q.heads);
+    kernel_push(kernel, store->k.heads);
+    kernel_push(kernel, store->v.heads);
+    kernel_push(kernel, store->rope ? store->rope->dims : 0);
+    kernel_push(kernel, store->rope && store->rope->style == ROPE_ADJACENT);
+    kernel_push(kernel, lower->gpu->exec.context);
+    kernel_push(kernel, (store->q.norm != PLAN_NONE) | (uint32_t)(store->k.norm != PLAN_NONE) << 1);
+    kernel_push_float(kernel, norm_eps(lower, &store->q));
+    kernel_push_float(kernel, norm_eps(lower, &store->k));
+    kernel_push(kernel, store->q.source.first);
+    kernel_push(kernel, store->k.source.first);
+    kernel_push(kernel, store->v.source.first);
+}
+
+static bool store_emit(struct lower *lower, const struct store *store)
+{
     bool half = lower->gpu->options.kv == KV_F16;
-    struct gpu_area table = {.id = AREA_CONSTANT};
+    uint32_t heads = store->q.heads + store->k.heads + store->v.heads;
     struct kernel_call kernel;
     kernel_begin(&kernel, half ? SHADER_ROPE_STORE : SHADER_ROPE_STORE_F32,
-                 head_dim / 2 < 32 && !lower->gpu->shape.software
-                     ? 32
-                     : lower->gpu->shape.attention_group);
-    kernel_spec(&kernel, head_dim);
-    if (rope)
-        table = space->rope[rope->table];
-    kernel_bind(&kernel, 0, space->run, ACCESS_READ);
-    kernel_bind(&kernel, 1, lower_floats(lower, q->source), ACCESS_READ);
-    kernel_bind(&kernel, 2, lower_floats(lower, k->source), ACCESS_READ);
-    kernel_bind(&kernel, 3, lower_floats(lower, v_buffer), ACCESS_READ);
-    kernel_bind(&kernel, 4, table, ACCESS_READ);
-    if (q->norm != PLAN_NONE)
-        kernel_bind(&kernel, 5, lower_vector(lower, plan->steps[q->norm].weight[0].weight),
-                    ACCESS_READ);
-    if (k->norm != PLAN_NONE)
-        kernel_bind(&kernel, 6, lower_vector(lower, plan->steps[k->norm].weight[0].weight),
-                    ACCESS_READ);
-    if (k->heads) {
-        kernel_bind(&kernel, 7, space->keys[layer], ACCESS_WRITE);
-        kernel_bind(&kernel, 8, space->values[layer], ACCESS_WRITE);
-    }
-    kernel_bind(&kernel, 9, lower_floats(lower, q_output), ACCESS_WRITE);
-    kernel_push(&kernel, q->heads);
-    kernel_push(&kernel, k->heads);
-    kernel_push(&kernel, k->heads);
-    kernel_push(&kernel, rope ? rope->dims : 0);
-    kernel_push(&kernel, rope && rope->style == ROPE_ADJACENT);
-    kernel_push(&kernel, lower->gpu->exec.context);
-    kernel_push(&kernel, (q->norm != PLAN_NONE) | (uint32_t)(k->norm != PLAN_NONE) << 1);
-    kernel_push_float(&kernel, q->norm != PLAN_NONE ? plan->steps[q->norm].norm.eps : 0);
-    kernel_push_float(&kernel, k->norm != PLAN_NONE ? plan->steps[k->norm].norm.eps : 0);
-    kernel.call.groups[0] = q->heads + 2 * k->heads;
+                 lower->gpu->shape.attention_group);
+    kernel_spec(&kernel, store->head_dim);
+    store_bind(lower, &kernel, store);
+    store_push(lower, &kernel, store);
+    kernel.call.groups[0] = heads;
     kernel.call.groups[1] = lower->program->tokens;
-    kernel.call.cost = 8ULL * kernel.call.groups[0] * head_dim * lower->program->tokens;
+    kernel.call.cost = 8ULL * heads * store->head_dim * lower->program->tokens;
     return kernel_emit(lower, &kernel);
 }
 
 bool lower_rope(struct lower *lower, uint32_t index)
 {
     const struct step *step = &lower->plan->steps[index];
-    const struct store_part q = {step->input[0], step->rope.head_count, PLAN_NONE};
-    const struct store_part none = {PLAN_NONE, 0, PLAN_NONE};
-    return store_emit(lower, &q, step->output, &none, PLAN_NONE, step->rope.head_dim, &step->rope,
-                      0);
+    const struct store_part none = {.norm = PLAN_NONE};
+    const struct store store = {
+        .q = {{lower_floats(lower, step->input[0]), 0}, step->rope.head_count, PLAN_NONE},
+        .k = none,
+        .v = none,
+        .q_target = lower_floats(lower, step->output),
+        .rope = &step->rope,
+        .head_dim = step->rope.head_dim,
+    };
+    return store_emit(lower, &store);
 }
 
-/* The input of a chain [norm] [rope] that ends in `buffer`. */
-static uint32_t chain_source(const struct lower *lower, uint32_t norm, uint32_t buffer)
+/* The part that begins in front of an optional norm and ends in `buffer`. */
+static struct store_part part_from(const struct lower *lower, uint32_t store, uint32_t i,
+                                   uint32_t norm, uint32_t buffer, uint32_t heads)
 {
-    return norm != PLAN_NONE ? lower->plan->steps[norm].input[0] : buffer;
+    uint32_t source = norm != PLAN_NONE ? lower->plan->steps[norm].input[0] : buffer;
+    return (struct store_part){lower_source(lower, store, i, source), heads, norm};
 }
 
 bool lower_kv_store(struct lower *lower, uint32_t index)
 {
     const struct plan *plan = lower->plan;
     const struct step *step = &plan->steps[index];
-    const struct gpu_store *store = &lower->fusions[index].store;
-    const struct rope_params *rope =
-        store->k_rope != PLAN_NONE ? &plan->steps[store->k_rope].rope : NULL;
-    struct store_part q = {PLAN_NONE, 0, PLAN_NONE};
-    const struct store_part k = {chain_source(lower, store->k_norm, step->input[0]),
-                                 step->kv_store.kv_heads, store->k_norm};
-    uint32_t q_output = PLAN_NONE;
-    if (store->q_rope != PLAN_NONE) {
-        q_output = plan->steps[store->q_rope].output;
-        q = (struct store_part){chain_source(lower, store->q_norm, q_output),
-                                plan->steps[store->q_rope].rope.head_count, store->q_norm};
+    const struct gpu_store *fused = &lower->fusions[index].store;
+    uint32_t heads = step->kv_store.kv_heads;
+    struct store store = {
+        .q = {.norm = PLAN_NONE},
+        .k = part_from(lower, index, 1, fused->k_norm, step->input[0], heads),
+        .v = part_from(lower, index, 2, PLAN_NONE, step->input[1], heads),
+        .rope = fused->k_rope != PLAN_NONE ? &plan->steps[fused->k_rope].rope : NULL,
+        .head_dim = step->kv_store.head_dim,
+        .layer = step->kv_store.layer,
+    };
+    if (fused->q_rope != PLAN_NONE) {
+        const struct step *rope = &plan->steps[fused->q_rope];
+        store.q = part_from(lower, index, 0, fused->q_norm, rope->output, rope->rope.head_count);
+        store.q_target = lower_floats(lower, rope->output);
     }
-    return store_emit(lower, &q, q_output, &k, step->input[1], step->kv_store.head_dim, rope,
-                      step->kv_store.layer);
+    return store_emit(lower, &store);
 }
 
 /* ---- attention ---- */

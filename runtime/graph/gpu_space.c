@@ -126,10 +126,27 @@ static uint64_t partials_floats(const struct walk *walk)
     return most;
 }
 
+/* Rows of all products of a layer: more than any joined one has. */
+static uint64_t joined_floats(const struct plan *plan)
+{
+    uint64_t most = 1;
+    for (uint32_t layer = 0; layer < plan->layer_count; layer++) {
+        uint64_t rows = 0;
+        for (uint32_t i = 0; i < plan->step_count; i++)
+            if (plan->steps[i].op == OP_MATMUL && plan->steps[i].layer == layer)
+                rows += plan->steps[i].weight[0].row_count;
+        most = rows > most ? rows : most;
+    }
+    return most;
+}
+
 static void take_scratch(struct walk *walk)
 {
     struct gpu_space *space = walk->space;
     uint64_t rows = walk->shape->outputs_max;
+    for (uint32_t i = 0; i < JOINED_COUNT; i++)
+        space->joined[i] = take_area(walk, POOL_STATE, 4 * joined_floats(walk->options->plan),
+                                     "joined products");
     space->partials = take_area(walk, POOL_STATE, 4 * partials_floats(walk), "attention");
     space->maxima = take_area(walk, POOL_STATE, 4 * GPU_TOP_SEGMENTS, "top-k");
     space->dummy = take_area(walk, POOL_STATE, 4 * rows, "unused bindings");
