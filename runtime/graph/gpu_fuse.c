@@ -185,8 +185,9 @@ static bool matmul_joins(const struct fuse *fuse, uint32_t matmul, uint32_t add)
 {
     const struct plan *plan = fuse->plan;
     const struct step *product = &plan->steps[matmul], *sum = &plan->steps[add];
-    return product->op == OP_MATMUL && fuse_is_free(fuse, matmul) && product->input[1] == PLAN_NONE &&
-           fuse_reader_count(plan, matmul) == 1 && sum->input[0] != sum->input[1] &&
+    return product->op == OP_MATMUL && fuse_is_free(fuse, matmul) &&
+           product->input[1] == PLAN_NONE && fuse_reader_count(plan, matmul) == 1 &&
+           sum->input[0] != sum->input[1] &&
            slot_of(plan, sum->output) != slot_of(plan, product->input[0]) &&
            plan->buffers[product->output].rows == plan->buffers[sum->output].rows &&
            can_move(fuse, matmul, add, NULL);
@@ -218,8 +219,7 @@ static void fuse_select(const struct fuse *fuse, uint32_t select)
     if (fuse->tokens != 1 || fuse->outputs != 1 || step->output == plan->logits)
         return;
     for (uint32_t i = select + 1; i <= plan->buffers[step->output].last_step; i++)
-        if (slot_of(plan, plan->steps[i].output) == slot ||
-            plan->steps[i].output == step->output)
+        if (slot_of(plan, plan->steps[i].output) == slot || plan->steps[i].output == step->output)
             return;
     fuse->fusions[select].alias = true;
 }
@@ -232,8 +232,7 @@ static bool wants_quants(const struct fuse *fuse, const struct step *matmul)
     bool outputs = fuse->plan->buffers[matmul->output].rows == ROWS_OUTPUTS;
     return weight->cols % 32 == 0 &&
            gpu_matmul_wants_quants(exec_device(fuse->gpu), weight->tensor->dtype,
-                                   outputs ? fuse->outputs : fuse->tokens,
-                                   fuse->gpu->shape.format);
+                                   outputs ? fuse->outputs : fuse->tokens, fuse->gpu->shape.format);
 }
 
 static void find_forms(const struct fuse *fuse, uint32_t writer)

@@ -19,10 +19,10 @@ struct gpu_store { /* steps that a KV_STORE absorbs, or PLAN_NONE */
 enum { GPU_SOURCE_MAX = 3 };
 
 struct gpu_step_fusion {
-    uint32_t absorbed_by; /* step, or PLAN_NONE */
-    uint32_t matmul;      /* of an ADD: the MATMUL it absorbs, or PLAN_NONE */
-    struct gpu_store store; /* of a KV_STORE */
-    bool alias;             /* of a SELECT: its output is its input */
+    uint32_t absorbed_by;           /* step, or PLAN_NONE */
+    uint32_t matmul;                /* of an ADD: the MATMUL it absorbs, or PLAN_NONE */
+    struct gpu_store store;         /* of a KV_STORE */
+    bool alias;                     /* of a SELECT: its output is its input */
     bool write_float, write_quants; /* forms in which the output is wanted */
     /* of a MATMUL that computes its neighbours too: rows of its matrix, 0 = only its own */
     uint32_t join_first, join_count;

@@ -1,6 +1,6 @@
-/* gpu_fuse_join.c: products of one vector whose weights lie one behind the other (gpu_join.c) as one
- * kernel call: q, k and v in front of a KV_STORE, a and b in front of a GLU. The last of them, the
- * leader, computes all into a scratch area. */
+/* gpu_fuse_join.c: products of one vector whose weights lie one behind the other (gpu_join.c) as
+ * one kernel call: q, k and v in front of a KV_STORE, a and b in front of a GLU. The last of them,
+ * the leader, computes all into a scratch area. */
 #include "gpu_fuse_rules.h"
 
 /* The products behind the sources of a consumer. */
@@ -26,8 +26,7 @@ static void group_add(const struct fuse *fuse, struct group *group, uint32_t i, 
     if (step == PLAN_NONE || !product_joins(fuse, step))
         return;
     group->steps[i] = step;
-    group->rows[i] =
-        weights_row(fuse->gpu->options.weights, fuse->plan->steps[step].weight[0]);
+    group->rows[i] = weights_row(fuse->gpu->options.weights, fuse->plan->steps[step].weight[0]);
 }
 
 static uint32_t product_matrix(const struct fuse *fuse, uint32_t step)
@@ -82,7 +81,8 @@ static bool group_moves(const struct fuse *fuse, const struct group *group, uint
             continue;
         for (uint32_t j = group->steps[i] + 1; j < leader; j++)
             if (fuse->fusions[j].absorbed_by != group->consumer &&
-                fuse_steps_meet(fuse->plan, &fuse->plan->steps[group->steps[i]], &fuse->plan->steps[j]))
+                fuse_steps_meet(fuse->plan, &fuse->plan->steps[group->steps[i]],
+                                &fuse->plan->steps[j]))
                 return false;
     }
     return true;

@@ -88,8 +88,8 @@ bool kernel_emit(struct lower *lower, struct kernel_call *kernel)
         ranges[i] = kernel->areas[i].range.size ? kernel->areas[i].range : lower->gpu->space.lent;
     memcpy(kernel->call.push, kernel->push, sizeof kernel->call.push);
     if (!gpu_kernel_get(device, &request, &kernel->call.kernel, lower->fault) ||
-        !gpu_bind(device, kernel->call.kernel, ranges, shader->binding_count,
-                  &kernel->call.binding, lower->fault))
+        !gpu_bind(device, kernel->call.kernel, ranges, shader->binding_count, &kernel->call.binding,
+                  lower->fault))
         return false;
     if (call_append(lower, &kernel->call))
         return true;

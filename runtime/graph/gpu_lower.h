@@ -1,4 +1,4 @@
-/* gpu_lower.h: building calls, shared by gpu_lower.c and gpu_lower_ops.c. */
+/* gpu_lower.h: building calls, shared by gpu_lower.c and gpu_lower_*.c. */
 #ifndef LICHEN_GPU_LOWER_H
 #define LICHEN_GPU_LOWER_H
 
@@ -38,7 +38,8 @@ void call_access(struct gpu_call *call, struct gpu_area area, bool write);
 /* ---- buffers of the plan ---- */
 
 struct gpu_area lower_floats(const struct lower *lower, uint32_t buffer);
-/* Where source i of a KV_STORE (q, k, v) or GLU (a, b) is: `buffer`, or a part of a joined product. */
+/* Where source i of a KV_STORE (q, k, v) or GLU (a, b) is: `buffer`, or a part of a joined product.
+ */
 struct gpu_source {
     struct gpu_area area;
     uint32_t first; /* float in a token's row */
@@ -51,7 +52,7 @@ struct gpu_area lower_vector(const struct lower *lower, uint32_t weight);
 uint32_t lower_rows(const struct lower *lower, uint32_t buffer); /* of the bucket */
 bool lower_outputs(const struct lower *lower, uint32_t buffer);
 
-/* ---- operations (gpu_lower_ops.c, gpu_lower_matmul.c, gpu_lower_attention.c) ---- */
+/* ---- operations (gpu_lower_*.c) ---- */
 
 bool lower_embed(struct lower *lower, uint32_t index);
 bool lower_norm(struct lower *lower, uint32_t index);

@@ -18,8 +18,7 @@ static uint64_t rows_bytes(const struct gpu_matrix *matrix, uint32_t rows)
     return bytes;
 }
 
-static struct gpu_matmul_call product_call(const struct lower *lower,
-                                           const struct product *product)
+static struct gpu_matmul_call product_call(const struct lower *lower, const struct product *product)
 {
     const struct gpu_weights *weights = lower->gpu->options.weights;
     const struct step *step = product->step;

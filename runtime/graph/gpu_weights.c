@@ -50,8 +50,8 @@ static uint32_t shard_rows(const struct gpu_device *device, const struct gpu_mat
     return groups > UINT32_MAX / group ? UINT32_MAX : (uint32_t)(groups * group);
 }
 
-static bool matrix_cut(struct gpu_weights *weights, const struct gpu_device *device,
-                       uint32_t index, struct fault *fault)
+static bool matrix_cut(struct gpu_weights *weights, const struct gpu_device *device, uint32_t index,
+                       struct fault *fault)
 {
     struct gpu_matrix *matrix = &weights->matrices[index];
     const char *name = matrix_name(weights, index);
@@ -132,9 +132,8 @@ bool gpu_weights_place(struct gpu_device *device, const struct plan *plan, struc
     if (!arrays_create(weights, fault))
         return false;
     gpu_pool_init(&weights->pool, device, "weights", GPU_MEMORY_DEVICE);
-    weights->matrix_count =
-        gpu_join_weights(plan, gpu_matmul_interleave(gpu_device_info(device)), weights->places,
-                         weights->matrices);
+    weights->matrix_count = gpu_join_weights(plan, gpu_matmul_interleave(gpu_device_info(device)),
+                                             weights->places, weights->matrices);
     for (uint32_t i = 0; i < weights->matrix_count; i++)
         if (!matrix_place(weights, device, i, fault))
             return false;

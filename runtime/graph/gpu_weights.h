@@ -9,7 +9,7 @@
 #include "gpu_matmul.h"
 #include "gpu_pool.h"
 
-struct gpu_place { /* where the rows of a weight begin */
+struct gpu_place {   /* where the rows of a weight begin */
     uint32_t matrix; /* PLAN_NONE: it is not used as a matrix */
     uint32_t row;
 };

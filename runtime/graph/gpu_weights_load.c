@@ -8,7 +8,7 @@
 
 enum { PIECE_SIZE = 4 << 20 };
 
-struct piece { /* rows of one weight that lie in one shard */
+struct piece {            /* rows of one weight that lie in one shard */
     uint32_t weight, row; /* first, inside the weight */
     uint32_t shard, shard_row;
     uint32_t row_count;
@@ -196,8 +196,7 @@ static bool vector_load(struct loader *loader, uint32_t weight, struct gpu_range
 static bool bias_load(struct loader *loader, const struct step *step, struct fault *fault)
 {
     const struct weight_ref *ref = &step->weight[0];
-    struct gpu_range range =
-        loader->weights->biases[loader->weights->places[ref->weight].matrix];
+    struct gpu_range range = loader->weights->biases[loader->weights->places[ref->weight].matrix];
     range.offset += weights_row(loader->weights, *ref) * sizeof(float);
     return vector_load(loader, step->weight[1].weight, range, ref->row_first, ref->row_count,
                        fault);
