@@ -29,7 +29,7 @@ layout(push_constant) uniform Push
 
 void embed_group(uint token, uint row, uint index)
 {
-    const weight_group group = weight_load(weight_index(row, index, (width + 31) / 32));
+    const weight_group group = weight_load(weight_find(row, (width + 31) / 32), index);
     for (uint i = 0; i < 4; i++) {
         vec4 lo, hi;
         weight_floats(group, i, lo, hi);

@@ -35,7 +35,7 @@ void fill(uint first_row, uint first_token, uint tokens, uint g)
 {
     for (uint n = gl_LocalInvocationID.x; n < TILE_ROWS * 4; n += LOCAL) {
         const uint row = min(first_row + n / 4, push.rows - 1), i = n % 4;
-        const weight_group group = weight_load(weight_index(push.plane_row + row, g, push.groups));
+        const weight_group group = weight_load(weight_find(push.plane_row + row, push.groups), g);
         vec4 lo, hi;
         weight_floats(group, i, lo, hi);
         put_w(n / 4, 4 * i, lo);

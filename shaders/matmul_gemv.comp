@@ -59,7 +59,7 @@ float product(weight_group group, word_pairs words, uint token, uint column_grou
     lo += 256 * dot16(words.lo, x[first + 2], 0);
     hi += 256 * dot16(words.hi, x[first + 3], 0);
 #endif
-    return weight_sum(group, scale.x * float(lo), scale.x * float(hi), scale.y);
+    return scale.x * weight_sum(group, float(lo), float(hi), 0);
 #else
     int sum = dot16(words.hi, x[first + 1], dot16(words.lo, x[first], 0));
 #ifdef ACTIVATIONS_16
@@ -102,12 +102,12 @@ void rows_product(uint first_row, uint first_token, uint tokens)
     uint own_tokens[TOKENS];
     [[unroll]] for (uint t = 0; t < TOKENS; t++)
         own_tokens[t] = min(first_token + t, tokens - 1);
-    uint first_group[ROWS];
+    weight_row rows[ROWS];
     [[unroll]] for (uint r = 0; r < ROWS; r++)
-        first_group[r] = weight_index(push.plane_row + min(first_row + r, push.rows - 1), 0, push.groups);
+        rows[r] = weight_find(push.plane_row + min(first_row + r, push.rows - 1), push.groups);
     for (uint g = gl_SubgroupInvocationID; g < push.groups; g += gl_SubgroupSize)
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            const weight_group group = weight_load(first_group[r] + g * WEIGHT_INTERLEAVE);
+            const weight_group group = weight_load(rows[r], g);
             const word_pairs words = unpack(group);
             [[unroll]] for (uint t = 0; t < TOKENS; t++)
                 sums[r * TOKENS + t] += product(group, words, own_tokens[t], g);

@@ -75,16 +75,16 @@ void main()
     const uint first_row = group_index() * LANES * ROWS + lane;
     if (first_token >= tokens || first_row - lane >= push.rows)
         return;
-    uint first_group[ROWS];
+    weight_row rows[ROWS];
     [[unroll]] for (uint r = 0; r < ROWS; r++)
-        first_group[r] =
-            weight_index(push.plane_row + min(first_row + r * LANES, push.rows - 1), 0, push.groups);
+        rows[r] =
+            weight_find(push.plane_row + min(first_row + r * LANES, push.rows - 1), push.groups);
     [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++)
         sums[i] = 0;
     for (uint g = 0; g < push.groups; g++) {
         fetch(lane, first_token, tokens, g);
         [[unroll]] for (uint r = 0; r < ROWS; r++)
-            multiply(r, weight_load(first_group[r] + g * WEIGHT_INTERLEAVE));
+            multiply(r, weight_load(rows[r], g));
     }
     [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) {
         const uint row = first_row + i / TOKENS * LANES, token = first_token + i % TOKENS;

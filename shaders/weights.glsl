@@ -3,13 +3,15 @@
  * _IQ4_NL, _IQ4_XS, _F32, _F16, _BF16. Bindings 0, 1, 2 are planes 0, 1, 2; only 32-bit words are
  * read, so no 8-/16-bit storage and no float16 feature is needed.
  *
- * A group is 32 consecutive columns of a row. weight_load(weight_index(row, group, groups of a row))
- * fetches one; the row's next is WEIGHT_INTERLEAVE further. Then, for i = 0..3,
- *   weight_floats(group, i, lo, hi)  columns 4i..4i+3 and 16+4i..16+4i+3 as the C reference has them,
- *                                    bit for bit (quant/block_*.c states the order of roundings)
+ * A group is 32 consecutive columns of a row. weight_load(weight_find(row, groups of a row), group)
+ * fetches one; loops over groups find the row once, before. Then, for i = 0..3,
+ *   weight_floats(group, i, lo, hi)  columns 4i..4i+3 and 16+4i..16+4i+3 as the C reference has
+ *                                    them, bit for bit (quant/block_*.c states the roundings)
  *   weight_codes(group, i, lo, hi)   the codes behind them; w = d * (code - WEIGHT_OFFSET) + m
  *   weight_words(group, i, lo, hi)   the codes as four signed bytes a word (not F32, F16, BF16)
- * and weight_sum(group, sum(codes * x) of columns 0..15, of 16..31, sum(x)) = sum(w * x). */
+ * and weight_sum(group, sum(codes * x) of columns 0..15, of 16..31, sum(x)) = sum(w * x).
+ * Codes of 5 and 6 bits are the top bits of their byte: 8 and 4 times what the file calls q - 16
+ * and q - 32, with d an 8th and a 4th. */
 #ifndef LICHEN_WEIGHTS_GLSL
 #define LICHEN_WEIGHTS_GLSL
 
@@ -21,9 +23,24 @@
 #endif
 layout(constant_id = WEIGHT_INTERLEAVE_ID) const uint WEIGHT_INTERLEAVE = 1;
 
-uint weight_index(uint row, uint group, uint groups)
+#if defined(WEIGHT_Q4_K) || defined(WEIGHT_Q5_K) || defined(WEIGHT_Q6_K) || defined(WEIGHT_IQ4_XS)
+#define WEIGHT_SUPER_BLOCKS
+#endif
+#ifdef WEIGHT_Q6_K
+#define WEIGHT_SCALE_ITEMS 5 /* of plane 1, a super-block */
+#else
+#define WEIGHT_SCALE_ITEMS 1
+#endif
+
+struct weight_row {
+    uint group;  /* index of its group 0 */
+    uint scales; /* of its first super-block: index into plane 1 */
+};
+
+weight_row weight_find(uint row, uint groups)
 {
-    return (row / WEIGHT_INTERLEAVE * groups + group) * WEIGHT_INTERLEAVE + row % WEIGHT_INTERLEAVE;
+    const uint before = row / WEIGHT_INTERLEAVE * WEIGHT_INTERLEAVE, turn = row % WEIGHT_INTERLEAVE;
+    return weight_row(before * groups + turn, (before * (groups / 8) + turn) * WEIGHT_SCALE_ITEMS);
 }
 
 #if defined(WEIGHT_F32) || defined(WEIGHT_F16) || defined(WEIGHT_BF16)
@@ -33,20 +50,25 @@ uint weight_index(uint row, uint group, uint groups)
 #define WEIGHT_HAS_MIN
 #endif
 #if defined(WEIGHT_Q5_0) || defined(WEIGHT_Q5_1) || defined(WEIGHT_Q5_K)
-#define WEIGHT_FIFTH_BITS
+#define WEIGHT_5_BITS
+#define WEIGHT_UNIT 0.125
+#elif defined(WEIGHT_Q6_K)
+#define WEIGHT_UNIT 0.25
+#else
+#define WEIGHT_UNIT 1.0
 #endif
 #if defined(WEIGHT_IQ4_NL) || defined(WEIGHT_IQ4_XS)
 #define WEIGHT_TABLE
 #endif
-#if defined(WEIGHT_Q8_0) || defined(WEIGHT_Q6_K) || defined(WEIGHT_TABLE)
+#if defined(WEIGHT_Q8_0) || defined(WEIGHT_Q6_K) || defined(WEIGHT_5_BITS) || defined(WEIGHT_TABLE)
 #define WEIGHT_SIGNED_CODES
 #endif
 
 /* How far stored codes lie above what they mean. */
 #if defined(WEIGHT_Q4_0)
 #define WEIGHT_OFFSET 8
-#elif defined(WEIGHT_Q5_0)
-#define WEIGHT_OFFSET 16
+#elif defined(WEIGHT_Q5_1) || defined(WEIGHT_Q5_K)
+#define WEIGHT_OFFSET -128
 #else
 #define WEIGHT_OFFSET 0
 #endif
@@ -72,9 +94,9 @@ struct weight_group {
 #define WEIGHT_GROUP_WORDS 4
 #endif
 
-weight_group weight_load(uint index)
+weight_group weight_load(weight_row row, uint number)
 {
-    return weight_group(index * WEIGHT_GROUP_WORDS);
+    return weight_group((row.group + number * WEIGHT_INTERLEAVE) * WEIGHT_GROUP_WORDS);
 }
 
 /* Columns column..column+3 of the group, column a multiple of 4. */
@@ -114,43 +136,28 @@ float weight_sum(weight_group group, float lo, float hi, float sum_x)
 
 struct weight_group {
     uvec4 codes;
-    uvec4 high; /* Q8_0: columns 16..31; fifth bits in .x; Q6_K: .xy */
+    uvec4 high; /* Q8_0: columns 16..31; 5 bits: .x, Q6_K: .xy behind codes */
     vec2 d;     /* factors of columns 0..15 and 16..31 */
     float m;    /* added */
 };
 
-/* ---- scales, plane 1 ---- */
-
-#if defined(WEIGHT_Q4_K) || defined(WEIGHT_Q5_K) || defined(WEIGHT_Q6_K) || defined(WEIGHT_IQ4_XS)
-/* A group's super-block, and its place 0..7 there. */
-uint weight_super(uint index, out uint place)
-{
-    const uint group = index / WEIGHT_INTERLEAVE;
-    place = group % 8;
-    return group / 8 * WEIGHT_INTERLEAVE + index % WEIGHT_INTERLEAVE;
-}
-#endif
+/* ---- scales, plane 1: the group's item (super-block: the first), its place 0..7 there ---- */
 
 #if defined(WEIGHT_Q4_K) || defined(WEIGHT_Q5_K)
 
 layout(std430, binding = 1) readonly restrict buffer Plane1
 {
-    uvec4 plane1[]; /* d | dmin << 16, scales[12] */
+    uvec4 plane1[]; /* d | dmin << 16, low bits of scales, of minima, high bits of both */
 };
 
-void weight_scales(uint index, inout weight_group group)
+void weight_scales(uint first, uint i, inout weight_group group)
 {
-    uint i;
-    const uvec4 packed = plane1[weight_super(index, i)];
-    const uint shift = 8 * (i % 4);
+    const uvec4 packed = plane1[first];
     const vec2 d = unpackHalf2x16(packed.x);
-    uint scale = packed.y >> shift & 63;
-    uint low = packed.z >> shift & 63;
-    if (i >= 4) {
-        scale = (packed.w >> shift & 15) | (packed.y >> shift + 6 & 3) << 4;
-        low = (packed.w >> shift + 4 & 15) | (packed.z >> shift + 6 & 3) << 4;
-    }
-    group.d = vec2(d.x * float(scale));
+    const uint high = packed.w >> 4 * i;
+    const uint scale = bitfieldExtract(packed.y, int(4 * i), 4) | (high & 3) << 4;
+    const uint low = bitfieldExtract(packed.z, int(4 * i), 4) | (high & 12) << 2;
+    group.d = vec2(d.x * float(scale) * WEIGHT_UNIT);
     group.m = -(d.y * float(low));
 }
 
@@ -161,13 +168,11 @@ layout(std430, binding = 1) readonly restrict buffer Plane1
     uint plane1[]; /* 5 words: scales[16], d */
 };
 
-void weight_scales(uint index, inout weight_group group)
+void weight_scales(uint first, uint i, inout weight_group group)
 {
-    uint i;
-    const uint first = weight_super(index, i) * 5;
     const int pair = int(plane1[first + i / 2] >> 16 * (i % 2));
     const float d = unpackHalf2x16(plane1[first + 4]).x;
-    group.d = d * vec2(bitfieldExtract(pair, 0, 8), bitfieldExtract(pair, 8, 8));
+    group.d = d * WEIGHT_UNIT * vec2(bitfieldExtract(pair, 0, 8), bitfieldExtract(pair, 8, 8));
     group.m = 0;
 }
 
@@ -178,10 +183,9 @@ layout(std430, binding = 1) readonly restrict buffer Plane1
     uvec2 plane1[]; /* d | scales_h << 16, scales_l[4] */
 };
 
-void weight_scales(uint index, inout weight_group group)
+void weight_scales(uint first, uint i, inout weight_group group)
 {
-    uint i;
-    const uvec2 packed = plane1[weight_super(index, i)];
+    const uvec2 packed = plane1[first];
     const uint scale = (packed.y >> 4 * i & 15) | (packed.x >> 16 + 2 * i & 3) << 4;
     group.d = vec2(unpackHalf2x16(packed.x).x * float(int(scale) - 32));
     group.m = 0;
@@ -194,21 +198,21 @@ layout(std430, binding = 1) readonly restrict buffer Plane1
     uint plane1[]; /* d | m << 16, or two d */
 };
 
-void weight_scales(uint index, inout weight_group group)
+void weight_scales(uint first, uint i, inout weight_group group)
 {
 #ifdef WEIGHT_HAS_MIN
-    const vec2 scale = unpackHalf2x16(plane1[index]);
-    group.d = scale.xx;
+    const vec2 scale = unpackHalf2x16(plane1[first]);
+    group.d = scale.xx * WEIGHT_UNIT;
     group.m = scale.y;
 #else
-    group.d = vec2(unpackHalf2x16(plane1[index >> 1] >> (index << 4 & 31)).x);
+    group.d = vec2(unpackHalf2x16(plane1[first >> 1] >> (first << 4 & 31)).x * WEIGHT_UNIT);
     group.m = 0;
 #endif
 }
 
 #endif
 
-/* ---- high bits, plane 2 ---- */
+/* ---- the rest of the codes, plane 2 ---- */
 
 #if defined(WEIGHT_Q8_0)
 layout(std430, binding = 2) readonly restrict buffer Plane2
@@ -222,7 +226,7 @@ layout(std430, binding = 2) readonly restrict buffer Plane2
     uvec2 plane2[];
 };
 #define WEIGHT_HIGH(index) uvec4(plane2[index], 0, 0)
-#elif defined(WEIGHT_FIFTH_BITS)
+#elif defined(WEIGHT_5_BITS)
 layout(std430, binding = 2) readonly restrict buffer Plane2
 {
     uint plane2[];
@@ -232,12 +236,18 @@ layout(std430, binding = 2) readonly restrict buffer Plane2
 #define WEIGHT_HIGH(index) uvec4(0)
 #endif
 
-weight_group weight_load(uint index)
+weight_group weight_load(weight_row row, uint number)
 {
+    const uint index = row.group + number * WEIGHT_INTERLEAVE;
     weight_group result;
     result.codes = plane0[index];
     result.high = WEIGHT_HIGH(index);
-    weight_scales(index, result);
+#ifdef WEIGHT_SUPER_BLOCKS
+    weight_scales(row.scales + number / 8 * (WEIGHT_SCALE_ITEMS * WEIGHT_INTERLEAVE), number % 8,
+                  result);
+#else
+    weight_scales(index, 0, result);
+#endif
     return result;
 }
 
@@ -256,23 +266,44 @@ uint weight_lookup(uint nibbles)
 }
 #endif
 
+#if defined(WEIGHT_5_BITS)
+/* Columns 4 k .. 4 k + 3. Words 5, 6, 7 are put together from what words 0..4 have in low bits. */
+uint weight_word(weight_group group, uint k)
+{
+    const uvec4 codes = group.codes;
+    if (k < 5)
+        return (k < 4 ? codes[k] : group.high.x) & 0xF8F8F8F8u;
+    if (k < 7) {
+        const uvec2 parts = k == 5 ? codes.xy : codes.zw;
+        return (parts.x << 5 & 0xE0E0E0E0u) | (parts.y << 3 & 0x18181818u);
+    }
+    return (group.high.x << 5 & 0xE0E0E0E0u) | (codes.y << 2 & 0x10101010u) |
+           (codes.w << 1 & 0x08080808u);
+}
+#elif defined(WEIGHT_Q6_K)
+/* Columns 4 k .. 4 k + 3. Words 6, 7 are put together from what words 0..5 have in low bits. */
+uint weight_word(weight_group group, uint k)
+{
+    if (k < 6)
+        return (k < 4 ? group.codes[k] : group.high[k - 4]) & 0xFCFCFCFCu;
+    const uvec3 parts = k == 6 ? group.codes.xyz : uvec3(group.codes.w, group.high.xy);
+    return (parts.x << 6 & 0xC0C0C0C0u) | (parts.y << 4 & 0x30303030u) |
+           (parts.z << 2 & 0x0C0C0C0Cu);
+}
+#endif
+
 void weight_words(weight_group group, uint i, out uint lo, out uint hi)
 {
-#ifdef WEIGHT_Q8_0
+#if defined(WEIGHT_Q8_0)
     lo = group.codes[i];
     hi = group.high[i];
+#elif defined(WEIGHT_5_BITS) || defined(WEIGHT_Q6_K)
+    lo = weight_word(group, i);
+    hi = weight_word(group, i + 4);
 #else
     lo = group.codes[i] & 0x0F0F0F0Fu;
     hi = group.codes[i] >> 4 & 0x0F0F0F0Fu;
-#if defined(WEIGHT_FIFTH_BITS)
-    lo |= (group.high.x >> i & 0x01010101u) << 4;
-    hi |= (group.high.x >> 4 + i & 0x01010101u) << 4;
-#elif defined(WEIGHT_Q6_K)
-    lo |= (group.high.x >> 2 * i & 0x03030303u) << 4;
-    hi |= (group.high.y >> 2 * i & 0x03030303u) << 4;
-    lo = (lo | 0x80808080u) - 0x20202020u ^ 0x80808080u; /* each byte - 32, no borrow between */
-    hi = (hi | 0x80808080u) - 0x20202020u ^ 0x80808080u;
-#elif defined(WEIGHT_TABLE)
+#ifdef WEIGHT_TABLE
     lo = weight_lookup(lo);
     hi = weight_lookup(hi);
 #endif
@@ -319,12 +350,16 @@ float weight_sum(weight_group group, float lo, float hi, float sum_x)
 {
 #ifdef WEIGHT_Q6_K
     return group.d.x * lo + group.d.y * hi;
-#elif defined(WEIGHT_HAS_MIN)
-    return group.d.x * (lo + hi) + group.m * sum_x;
-#elif WEIGHT_OFFSET != 0
-    return group.d.x * (lo + hi - float(WEIGHT_OFFSET) * sum_x);
 #else
-    return group.d.x * (lo + hi);
+    float sum = lo + hi;
+#if WEIGHT_OFFSET != 0
+    sum -= float(WEIGHT_OFFSET) * sum_x;
+#endif
+#ifdef WEIGHT_HAS_MIN
+    return group.d.x * sum + group.m * sum_x;
+#else
+    return group.d.x * sum;
+#endif
 #endif
 }
 

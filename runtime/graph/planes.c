@@ -4,7 +4,7 @@
  * turns (interleave), group g of row r has index i = (r / n * groups + g) * n + r % n. K types (256
  * columns) have super-blocks with an index I of the same form. Planes hold
  *
- *   type    0: codes                 1: scales                        2: high bits
+ *   type    0: codes                 1: scales                        2: more codes
  *   Q4_0    16 B at 16 i             binary16 d at 2 i                -
  *   Q4_1    16 B                     d, m at 4 i                      -
  *   Q5_0    16 B                     d at 2 i                         4 B at 4 i
@@ -17,10 +17,15 @@
  *   IQ4_XS  16 B                     d, scales_h, scales_l at 8 I     -
  *   F32 / F16 / BF16   128 / 64 / 64 B at the same multiple of i; columns behind cols are zero
  *
- * 4-bit codes: byte j is column j (low nibble) and j + 16 (high nibble). Fifth bits: column j at
- * bit 8 (j % 4) + j / 4 of the word. Sixth and fifth bits of Q6_K: column j < 16 at bits
- * 8 (j % 4) + 2 (j / 4) of the first word, column j + 16 there in the second. So word k of the
- * codes (columns 4 k .. 4 k + 3) meets its high bits after one shift and one mask. */
+ * 4-bit codes: byte j is column j (low nibble) and j + 16 (high nibble).
+ * 5 and 6 bits: bytes 4 k .. 4 k + 3 of planes 0 and 2 together are word k, the columns 4 k .. as
+ * signed numbers (q - 16, q - 32) in their top bits, so that one mask makes them factors of a
+ * packed dot. The low bits, byte by byte, hold the words that are missing; piece by piece, highest
+ * first: 5 bits  word 5: 3 bits of word 0, bits 0, 1 of word 1; word 6: the same of words 2 and 3;
+ *           word 7: 3 bits of word 4, bit 2 of word 1, bit 2 of word 3
+ *   6 bits  word 6: 2 bits each of words 0, 1, 2; word 7: of words 3, 4, 5
+ * scales[12] of Q4_K and Q5_K are three words with 4 bits a group: low bits of the scales, low bits
+ * of the minima, high bits of both (scale 0, 1, minimum 2, 3). */
 #include "planes.h"
 
 #include "block.h"
@@ -93,43 +98,109 @@ static void unpack_iq4_xs(const uint8_t *const plane[PLANE_MAX], uint8_t *block)
     memcpy(block, plane[1], 8);
 }
 
-/* ---- fifth bits ---- */
+/* ---- codes of 5 and 6 bits ---- */
 
-static uint32_t fifth_place(uint32_t column)
+/* Where bits of a code lie: `count` of them, from bit `first` of the code down, in the byte of
+ * word `word`, from bit `place` down. */
+struct piece {
+    uint8_t word, first, place, count;
+};
+
+enum { PIECES_MAX = 3 };
+
+/* [word]; count 0 ends a row */
+static const struct piece pieces_5[8][PIECES_MAX] = {
+    {{0, 4, 7, 5}},
+    {{1, 4, 7, 5}},
+    {{2, 4, 7, 5}},
+    {{3, 4, 7, 5}},
+    {{4, 4, 7, 5}},
+    {{0, 4, 2, 3}, {1, 1, 1, 2}},
+    {{2, 4, 2, 3}, {3, 1, 1, 2}},
+    {{4, 4, 2, 3}, {1, 1, 2, 1}, {3, 0, 2, 1}},
+};
+static const struct piece pieces_6[8][PIECES_MAX] = {
+    {{0, 5, 7, 6}},
+    {{1, 5, 7, 6}},
+    {{2, 5, 7, 6}},
+    {{3, 5, 7, 6}},
+    {{4, 5, 7, 6}},
+    {{5, 5, 7, 6}},
+    {{0, 5, 1, 2}, {1, 3, 1, 2}, {2, 1, 1, 2}},
+    {{3, 5, 1, 2}, {4, 3, 1, 2}, {5, 1, 1, 2}},
+};
+
+/* The byte of word `word` that belongs to column % 4 = k: of plane 0, or behind it of plane 2. */
+static uint32_t piece_byte(const struct piece *piece, uint32_t k)
 {
-    return 8 * (column % 4) + column / 4;
+    return 4U * piece->word + k;
 }
 
-static uint32_t fifth_pack(const uint8_t qh[4])
+/* codes[j]: what the file has, unsigned; bytes: 20 or 24, cleared before. */
+static void pieces_pack(const struct piece pieces[8][PIECES_MAX], uint32_t sign,
+                        const uint8_t codes[32], uint8_t *bytes)
 {
-    uint32_t word = 0;
     for (uint32_t j = 0; j < 32; j++)
-        word |= (uint32_t)(qh[j / 8] >> (j % 8) & 1) << fifth_place(j);
-    return word;
+        for (const struct piece *p = pieces[j / 4]; p < pieces[j / 4] + PIECES_MAX; p++) {
+            uint32_t mask = (1U << p->count) - 1;
+            uint32_t bits = (codes[j] ^ sign) >> (p->first + 1 - p->count) & mask;
+            uint8_t *byte = bytes + piece_byte(p, j % 4);
+            *byte = (uint8_t)(*byte | bits << (p->place + 1 - p->count));
+        }
 }
 
-static void fifth_unpack(uint32_t word, uint8_t qh[4])
+static void pieces_unpack(const struct piece pieces[8][PIECES_MAX], uint32_t sign,
+                          const uint8_t *bytes, uint8_t codes[32])
 {
-    memset(qh, 0, 4);
-    for (uint32_t j = 0; j < 32; j++)
-        qh[j / 8] = (uint8_t)(qh[j / 8] | (word >> fifth_place(j) & 1) << (j % 8));
+    for (uint32_t j = 0; j < 32; j++) {
+        uint32_t code = 0;
+        for (const struct piece *p = pieces[j / 4]; p < pieces[j / 4] + PIECES_MAX; p++) {
+            uint32_t mask = (1U << p->count) - 1;
+            uint32_t bits = (uint32_t)bytes[piece_byte(p, j % 4)] >> (p->place + 1 - p->count);
+            code |= (bits & mask) << (p->first + 1 - p->count);
+        }
+        codes[j] = (uint8_t)(code ^ sign);
+    }
+}
+
+enum { SIGN_5 = 16, SIGN_6 = 32 };
+
+static void group_pack_5(const uint8_t codes[32], uint8_t *plane0, uint8_t *plane2)
+{
+    uint8_t bytes[20] = {0};
+    pieces_pack(pieces_5, SIGN_5, codes, bytes);
+    memcpy(plane0, bytes, 16);
+    memcpy(plane2, bytes + 16, 4);
+}
+
+static void group_unpack_5(const uint8_t *plane0, const uint8_t *plane2, uint8_t codes[32])
+{
+    uint8_t bytes[20];
+    memcpy(bytes, plane0, 16);
+    memcpy(bytes + 16, plane2, 4);
+    pieces_unpack(pieces_5, SIGN_5, bytes, codes);
 }
 
 static void pack_q5(const uint8_t *block, size_t scale_size, uint8_t *const plane[PLANE_MAX])
 {
-    uint32_t word = fifth_pack(block + scale_size);
-    memcpy(plane[0], block + scale_size + 4, 16);
+    const uint8_t *high = block + scale_size, *low = high + 4;
+    uint8_t codes[32];
+    for (uint32_t j = 0; j < 32; j++)
+        codes[j] = (uint8_t)((low[j % 16] >> 4 * (j / 16) & 15) | (high[j / 8] >> j % 8 & 1) << 4);
+    group_pack_5(codes, plane[0], plane[2]);
     memcpy(plane[1], block, scale_size);
-    memcpy(plane[2], &word, 4);
 }
 
 static void unpack_q5(const uint8_t *const plane[PLANE_MAX], size_t scale_size, uint8_t *block)
 {
-    uint32_t word;
-    memcpy(&word, plane[2], 4);
-    fifth_unpack(word, block + scale_size);
-    memcpy(block + scale_size + 4, plane[0], 16);
+    uint8_t *high = block + scale_size, *low = high + 4, codes[32];
+    group_unpack_5(plane[0], plane[2], codes);
     memcpy(block, plane[1], scale_size);
+    memset(high, 0, 20);
+    for (uint32_t j = 0; j < 32; j++) {
+        low[j % 16] = (uint8_t)(low[j % 16] | (codes[j] & 15) << 4 * (j / 16));
+        high[j / 8] = (uint8_t)(high[j / 8] | (codes[j] >> 4) << j % 8);
+    }
 }
 
 static void pack_q5_0(const uint8_t *block, uint8_t *const plane[PLANE_MAX])
@@ -178,42 +249,84 @@ static void nibbles_unpack(const uint8_t *codes, uint8_t qs[128])
     }
 }
 
+/* The 6-bit scales and minima of 8 groups. */
+static void scales_pack(const uint8_t src[12], uint8_t dst[12])
+{
+    uint32_t words[3] = {0};
+    for (uint32_t i = 0; i < 8; i++) {
+        uint32_t scale = i < 4 ? src[i] & 63U : (src[i + 4] & 15U) | (src[i - 4] & 0xC0U) >> 2;
+        uint32_t low = i < 4 ? src[i + 4] & 63U : src[i + 4] >> 4 | (src[i] & 0xC0U) >> 2;
+        words[0] |= (scale & 15) << 4 * i;
+        words[1] |= (low & 15) << 4 * i;
+        words[2] |= (scale >> 4 | low >> 4 << 2) << 4 * i;
+    }
+    memcpy(dst, words, 12);
+}
+
+static void scales_unpack(const uint8_t src[12], uint8_t dst[12])
+{
+    uint32_t words[3];
+    memcpy(words, src, 12);
+    memset(dst, 0, 12);
+    for (uint32_t i = 0; i < 8; i++) {
+        uint32_t high = words[2] >> 4 * i;
+        uint32_t scale = (words[0] >> 4 * i & 15) | (high & 3) << 4;
+        uint32_t low = (words[1] >> 4 * i & 15) | (high & 12) << 2;
+        if (i < 4) {
+            dst[i] = (uint8_t)(dst[i] | scale);
+            dst[i + 4] = (uint8_t)(dst[i + 4] | low);
+        } else {
+            dst[i + 4] = (uint8_t)((scale & 15) | (low & 15) << 4);
+            dst[i - 4] = (uint8_t)(dst[i - 4] | (scale & 0x30) << 2);
+            dst[i] = (uint8_t)(dst[i] | (low & 0x30) << 2);
+        }
+    }
+}
+
 static void pack_q4_k(const uint8_t *block, uint8_t *const plane[PLANE_MAX])
 {
     nibbles_pack(block + offsetof(struct block_q4_k, qs), plane[0]);
-    memcpy(plane[1], block, 16);
+    memcpy(plane[1], block, 4);
+    scales_pack(block + 4, plane[1] + 4);
 }
 
 static void unpack_q4_k(const uint8_t *const plane[PLANE_MAX], uint8_t *block)
 {
     nibbles_unpack(plane[0], block + offsetof(struct block_q4_k, qs));
-    memcpy(block, plane[1], 16);
+    memcpy(block, plane[1], 4);
+    scales_unpack(plane[1] + 4, block + 4);
 }
 
 static void pack_q5_k(const uint8_t *block, uint8_t *const plane[PLANE_MAX])
 {
-    const uint8_t *qh = block + offsetof(struct block_q5_k, qh);
-    nibbles_pack(block + offsetof(struct block_q5_k, qs), plane[0]);
-    memcpy(plane[1], block, 16);
+    const uint8_t *low = block + offsetof(struct block_q5_k, qs);
+    const uint8_t *high = block + offsetof(struct block_q5_k, qh);
+    memcpy(plane[1], block, 4);
+    scales_pack(block + 4, plane[1] + 4);
     for (uint32_t i = 0; i < 8; i++) {
-        uint32_t word = 0;
+        uint8_t codes[32];
         for (uint32_t j = 0; j < 32; j++)
-            word |= (uint32_t)(qh[j] >> i & 1) << fifth_place(j);
-        memcpy(plane[2] + 4 * i, &word, 4);
+            codes[j] =
+                (uint8_t)((low[32 * (i / 2) + j] >> 4 * (i % 2) & 15) | (high[j] >> i & 1) << 4);
+        group_pack_5(codes, plane[0] + 16 * i, plane[2] + 4 * i);
     }
 }
 
 static void unpack_q5_k(const uint8_t *const plane[PLANE_MAX], uint8_t *block)
 {
-    uint8_t *qh = block + offsetof(struct block_q5_k, qh);
-    nibbles_unpack(plane[0], block + offsetof(struct block_q5_k, qs));
-    memcpy(block, plane[1], 16);
-    memset(qh, 0, 32);
+    uint8_t *low = block + offsetof(struct block_q5_k, qs);
+    uint8_t *high = block + offsetof(struct block_q5_k, qh);
+    memcpy(block, plane[1], 4);
+    scales_unpack(plane[1] + 4, block + 4);
+    memset(low, 0, 128);
+    memset(high, 0, 32);
     for (uint32_t i = 0; i < 8; i++) {
-        uint32_t word;
-        memcpy(&word, plane[2] + 4 * i, 4);
-        for (uint32_t j = 0; j < 32; j++)
-            qh[j] = (uint8_t)(qh[j] | (word >> fifth_place(j) & 1) << i);
+        uint8_t codes[32], *nibbles = low + 32 * (i / 2);
+        group_unpack_5(plane[0] + 16 * i, plane[2] + 4 * i, codes);
+        for (uint32_t j = 0; j < 32; j++) {
+            nibbles[j] = (uint8_t)(nibbles[j] | (codes[j] & 15) << 4 * (i % 2));
+            high[j] = (uint8_t)(high[j] | (codes[j] >> 4) << i);
+        }
     }
 }
 
@@ -231,26 +344,20 @@ static struct place_q6 place_q6(uint32_t column)
                              2 * quarter};
 }
 
-/* Where column j < 32 of a group has its high bits: bit of the group's 8 bytes. */
-static uint32_t high_place(uint32_t j)
-{
-    return 32 * (j / 16) + 8 * (j % 4) + 2 * (j % 16 / 4);
-}
-
 static void pack_q6_k(const uint8_t *block, uint8_t *const plane[PLANE_MAX])
 {
     const uint8_t *ql = block, *qh = block + offsetof(struct block_q6_k, qh);
     for (uint32_t i = 0; i < 8; i++) {
-        uint8_t *codes = plane[0] + 16 * i;
-        uint64_t high = 0;
-        memset(codes, 0, 16);
+        uint8_t codes[32], bytes[24] = {0};
         for (uint32_t j = 0; j < 32; j++) {
             struct place_q6 place = place_q6(32 * i + j);
             uint32_t nibble = ql[place.nibble_byte] >> place.nibble_shift & 15;
-            codes[j % 16] = (uint8_t)(codes[j % 16] | nibble << 4 * (j / 16));
-            high |= (uint64_t)(qh[place.high_byte] >> place.high_shift & 3) << high_place(j);
+            uint32_t high = qh[place.high_byte] >> place.high_shift & 3;
+            codes[j] = (uint8_t)(nibble | high << 4);
         }
-        memcpy(plane[2] + 8 * i, &high, 8);
+        pieces_pack(pieces_6, SIGN_6, codes, bytes);
+        memcpy(plane[0] + 16 * i, bytes, 16);
+        memcpy(plane[2] + 8 * i, bytes + 16, 8);
     }
     memcpy(plane[1], block + offsetof(struct block_q6_k, scales), 18);
     memset(plane[1] + 18, 0, 2);
@@ -260,15 +367,17 @@ static void unpack_q6_k(const uint8_t *const plane[PLANE_MAX], uint8_t *block)
 {
     uint8_t *ql = block, *qh = block + offsetof(struct block_q6_k, qh);
     memset(block, 0, offsetof(struct block_q6_k, scales));
-    for (uint32_t c = 0; c < 256; c++) {
-        struct place_q6 place = place_q6(c);
-        uint32_t i = c / 32, j = c % 32;
-        uint64_t high;
-        memcpy(&high, plane[2] + 8 * i, 8);
-        uint32_t nibble = plane[0][16 * i + j % 16] >> 4 * (j / 16) & 15;
-        uint32_t bits = (uint32_t)(high >> high_place(j) & 3);
-        ql[place.nibble_byte] = (uint8_t)(ql[place.nibble_byte] | nibble << place.nibble_shift);
-        qh[place.high_byte] = (uint8_t)(qh[place.high_byte] | bits << place.high_shift);
+    for (uint32_t i = 0; i < 8; i++) {
+        uint8_t codes[32], bytes[24];
+        memcpy(bytes, plane[0] + 16 * i, 16);
+        memcpy(bytes + 16, plane[2] + 8 * i, 8);
+        pieces_unpack(pieces_6, SIGN_6, bytes, codes);
+        for (uint32_t j = 0; j < 32; j++) {
+            struct place_q6 place = place_q6(32 * i + j);
+            uint8_t *nibble = ql + place.nibble_byte, *high = qh + place.high_byte;
+            *nibble = (uint8_t)(*nibble | (codes[j] & 15) << place.nibble_shift);
+            *high = (uint8_t)(*high | (codes[j] >> 4) << place.high_shift);
+        }
     }
     memcpy(block + offsetof(struct block_q6_k, scales), plane[1], 18);
 }

@@ -17,7 +17,7 @@ void main()
     const uint index = gl_GlobalInvocationID.x;
     if (index >= count)
         return;
-    const weight_group group = weight_load(index);
+    const weight_group group = weight_load(weight_find(0, count), index);
     for (uint i = 0; i < 4; i++) {
         vec4 lo, hi;
         weight_floats(group, i, lo, hi);
