@@ -5,7 +5,7 @@
 # usage: summary.sh LOG...
 set -eu
 [ $# -gt 0 ] || { echo "usage: summary.sh LOG..." >&2; exit 2; }
-awk -v skips_max="${LICHEN_SKIPS_MAX:-60}" '
+awk -v skips_max="${LICHEN_SKIPS_MAX:-20}" '
     function finish() {
         if (name == "")
             return

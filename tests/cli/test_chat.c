@@ -160,6 +160,23 @@ static void test_save_full_disk(void **state)
     assert_int_equal(count_files_with(OUT "/precious.txt", "mine"), 1);
 }
 
+/* What lichen plan says is what the chat then has, to the byte. */
+static void test_plan_is_used(void **state)
+{
+    (void)state;
+    NEED_MODEL();
+    struct ran plan = LICHEN("plan", MODEL, "--device", "cpu", "--ctx", "64", "--json");
+    assert_int_equal(plan.status, 0);
+    const char *total = strstr(plan.out, "\"total\": ");
+    assert_non_null(total);
+    char bytes[64];
+    snprintf(bytes, sizeof bytes, "(%llu bytes)", strtoull(total + 9, NULL, 10));
+    struct ran ran = LICHEN_INPUT("/stats\n", CHAT, "--ctx", "64");
+    assert_ran(&ran, 0, "", bytes);
+    ran_free(&ran);
+    ran_free(&plan);
+}
+
 /* What was typed is nowhere on the disk afterwards, at any verbosity. */
 static void test_privacy(void **state)
 {
@@ -241,11 +258,12 @@ static void test_history(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_question),    cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_turns),       cmocka_unit_test(test_full_context),
-        cmocka_unit_test(test_no_template), cmocka_unit_test(test_save_full_disk),
-        cmocka_unit_test(test_privacy),     cmocka_unit_test(test_ctrl_c),
-        cmocka_unit_test(test_leaving),     cmocka_unit_test(test_history),
+        cmocka_unit_test(test_question),     cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_turns),        cmocka_unit_test(test_full_context),
+        cmocka_unit_test(test_no_template),  cmocka_unit_test(test_save_full_disk),
+        cmocka_unit_test(test_plan_is_used), cmocka_unit_test(test_privacy),
+        cmocka_unit_test(test_ctrl_c),       cmocka_unit_test(test_leaving),
+        cmocka_unit_test(test_history),
     };
     return cmocka_run_group_tests(tests, make_model, NULL);
 }
