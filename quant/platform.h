@@ -23,6 +23,8 @@ bool file_load(const char *path, size_t limit, char **bytes, size_t *size, struc
 /* All or nothing: writes path.part-<pid>, fsync, rename, fsync of the folder. mode e.g. 0600. */
 bool file_save(const char *path, const void *bytes, size_t size, unsigned mode,
                struct fault *fault);
+enum path_kind { PATH_NONE, PATH_FILE, PATH_FOLDER }; /* PATH_NONE: nothing that can be looked at */
+enum path_kind path_kind(const char *path);           /* of what a link leads to */
 bool folder_create(const char *path, struct fault *fault); /* with parents; existing is success */
 
 uint64_t clock_ns(void);         /* monotonic */

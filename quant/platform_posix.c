@@ -148,10 +148,12 @@ bool file_save(const char *path, const void *bytes, size_t size, unsigned mode, 
     return done;
 }
 
-static bool folder_exists(const char *path)
+enum path_kind path_kind(const char *path)
 {
     struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    if (stat(path, &status) != 0)
+        return PATH_NONE;
+    return S_ISDIR(status.st_mode) ? PATH_FOLDER : PATH_FILE;
 }
 
 bool folder_create(const char *path, struct fault *fault)
@@ -166,7 +168,7 @@ bool folder_create(const char *path, struct fault *fault)
             continue;
         char after = end[1];
         end[1] = 0;
-        if (mkdir(name, 0777) != 0 && !folder_exists(name))
+        if (mkdir(name, 0777) != 0 && path_kind(name) != PATH_FOLDER)
             done = platform_fault(name, "cannot create the folder", fault);
         end[1] = after;
     }

@@ -37,6 +37,8 @@ bool chat_has_system(const struct chat *chat);
 /* Answers the conversation, which ends with a user's message. False: no answer; the fault says
  * why, and the last message is dropped again. */
 bool chat_answer(struct chat *chat, struct fault *fault);
+/* Sets used after messages were taken back or loaded. */
+void chat_measure(struct chat *chat);
 
 /* ---- commands (chat_command.c) ---- */
 /* line begins with '/'. Faults are printed; they never end the chat. */

@@ -37,6 +37,7 @@ static bool do_undo(struct chat *chat, const char *operand, struct fault *fault)
         return fault_set(fault, FAULT_ARGUMENT, "there is nothing to take back");
     output_note(&chat->common.output, "[taken back: %.60s]", chat->messages[count - 1].content);
     chat_drop(chat, count - 1);
+    chat_measure(chat);
     return true;
 }
 
@@ -84,6 +85,7 @@ static bool do_load(struct chat *chat, const char *operand, struct fault *fault)
 {
     if (!need_operand(operand, "file", fault) || !chat_load(chat, operand, fault))
         return false;
+    chat_measure(chat);
     output_note(&chat->common.output, "[%zu messages from %s]", chat->count, operand);
     return true;
 }

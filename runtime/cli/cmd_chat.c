@@ -52,22 +52,38 @@ static bool fits(struct chat *chat, size_t count, struct fault *fault)
                      count, (unsigned)context);
 }
 
-static bool feed(struct chat *chat, struct fault *fault)
+/* The ids of the whole conversation, to be freed with lichen_free. */
+static bool conversation(const struct chat *chat, bool answer, struct lichen_ids *ids,
+                         struct fault *fault)
 {
-    struct lichen_ids ids = {0};
     struct lichen_message *messages = calloc(chat->count, sizeof *messages);
     if (!messages)
         return fault_set(fault, FAULT_MEMORY, "out of memory for the conversation");
     for (size_t i = 0; i < chat->count; i++)
         messages[i] = (struct lichen_message){chat->messages[i].role, chat->messages[i].content};
+    bool done = lichen_chat_ids(chat->engine, messages, chat->count, answer, ids, fault);
+    free(messages);
+    return done;
+}
+
+void chat_measure(struct chat *chat)
+{
+    struct lichen_ids ids = {0};
+    chat->used = 0;
+    if (chat->count > chat_has_system(chat) && conversation(chat, false, &ids, NULL))
+        chat->used = (uint32_t)ids.count;
+    lichen_free(ids.ids);
+}
+
+static bool feed(struct chat *chat, struct fault *fault)
+{
+    struct lichen_ids ids = {0};
     size_t kept = 0;
-    bool done = lichen_chat_ids(chat->engine, messages, chat->count, true, &ids, fault) &&
-                fits(chat, ids.count, fault) &&
+    bool done = conversation(chat, true, &ids, fault) && fits(chat, ids.count, fault) &&
                 lichen_feed_all(chat->session, ids.ids, ids.count, &kept, fault);
     if (done)
         output_detail(&chat->common.output, "[prompt of %zu tokens, %zu of them kept]", ids.count,
                       kept);
-    free(messages);
     lichen_free(ids.ids);
     return done;
 }

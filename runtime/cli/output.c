@@ -2,6 +2,7 @@
 #include "output.h"
 #include "interrupt.h"
 #include "terminal.h"
+#include "text.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -17,11 +18,21 @@ void output_init(struct output *output)
     output->activity = "loading";
 }
 
+/* What a note quotes may come from a file: it must not drive the terminal. */
 static void note(const char *format, va_list arguments)
 {
+    va_list again;
+    va_copy(again, arguments);
+    int size = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    char *text = size >= 0 ? malloc((size_t)size + 1) : NULL;
+    if (!text)
+        return;
+    vsnprintf(text, (size_t)size + 1, format, arguments);
     fflush(stdout);
-    vfprintf(stderr, format, arguments);
+    text_print_safe(stderr, text, (size_t)size, NULL);
     fputc('\n', stderr);
+    free(text);
 }
 
 void output_note(const struct output *output, const char *format, ...)
