@@ -370,7 +370,7 @@ static bool op_build(struct machine *machine)
 
 static bool op_tuple(struct machine *machine)
 {
-    uint32_t count;
+    uint32_t count = 0;
     if (!count_to_mark(machine, &count) || !push_list(machine, PICKLE_TUPLE, count))
         return false;
     machine->stack_count--; /* the mark lies under the tuple */
@@ -380,7 +380,7 @@ static bool op_tuple(struct machine *machine)
 
 static bool op_take(struct machine *machine, bool into_dict)
 {
-    uint32_t count;
+    uint32_t count = 0;
     return count_to_mark(machine, &count) && take_values(machine, count, true, into_dict);
 }
 

@@ -217,7 +217,7 @@ bool safetensors_read(struct checkpoint_part *part, struct fault *fault)
 {
     uint64_t size = file_size(part->file);
     uint8_t start[HEADER_START];
-    size_t header, present = size < sizeof start ? (size_t)size : sizeof start;
+    size_t header = 0, present = size < sizeof start ? (size_t)size : sizeof start;
     if (!file_read(part->file, 0, start, present, fault) ||
         !header_size(start, present, size, &header, fault))
         return false;
