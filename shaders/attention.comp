@@ -6,7 +6,9 @@
  * of keys; with PARTIAL it writes (o, m, l) of its chunk for combine.comp, else the chunk is
  * everything and o is final.
  *
- *   m' = max(m, max_j s_j)   l' = l e^(m-m') + sum_j e^(s_j-m')   o' = o e^(m-m') + sum_j e^(s_j-m') V_j
+ *   m' = max(m, max_j s_j)
+ *   l' = l e^(m-m') + sum_j e^(s_j-m')
+ *   o' = o e^(m-m') + sum_j e^(s_j-m') V_j
  *
  * Scores: an invocation a key. Output: an invocation a word of the head. A fully masked row is 0.
  * Caches as in rope_store.comp. Dispatch: x = ceil(tokens * GROUP / ROWS), y = K/V head, z = chunk.

@@ -63,6 +63,9 @@ layout(push_constant) uniform Push
     uint norms; /* bit 0: q, bit 1: k */
     float q_eps;
     float k_eps;
+    uint q_first; /* floats in front of q, k and v; a joined product of one token has all three */
+    uint k_first;
+    uint v_first;
 };
 
 shared float head[HEAD_DIM];
@@ -149,17 +152,18 @@ void main()
     uint index = gl_WorkGroupID.x;
     if (index < q_heads) {
         const uint first = (token * q_heads + index) * HEAD_DIM;
-        load_query(first);
+        load_query(q_first + first);
         for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG)
             q_target[first + i] = rotated(i, position);
         return;
     }
     index -= q_heads;
     if (index < k_heads) {
-        load_key((token * k_heads + index) * HEAD_DIM);
+        load_key(k_first + (token * k_heads + index) * HEAD_DIM);
         store_key((index * context + position) * words, position);
         return;
     }
     index -= k_heads;
-    store_value((index * context + position) * words, (token * v_heads + index) * HEAD_DIM);
+    store_value((index * context + position) * words,
+                v_first + (token * v_heads + index) * HEAD_DIM);
 }

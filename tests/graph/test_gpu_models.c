@@ -24,11 +24,8 @@ static void feed(struct exec *exec, const int32_t *ids, float *logits)
 static void compare(struct run *ref, const struct gpu_run *gpu, enum activation_format format,
                     const char *name, double bound)
 {
-    const struct exec_gpu_options options = {.context = 128,
-                                             .batch_max = 64,
-                                             .outputs_max = 64,
-                                             .kv = KV_F16,
-                                             .activations = format};
+    const struct exec_gpu_options options = {
+        .context = 128, .batch_max = 64, .outputs_max = 64, .kv = KV_F16, .activations = format};
     size_t vocab = ref->plan.vocab;
     float *expected = malloc(ROWS * vocab * sizeof *expected);
     float *found = malloc(ROWS * vocab * sizeof *found);
@@ -41,8 +38,8 @@ static void compare(struct run *ref, const struct gpu_run *gpu, enum activation_
     struct exec *exec = gpu_run_exec(gpu, &options);
     feed(exec, ids, found);
     double prefill = logits_divergence(expected, found, PROMPT_COUNT, ref->plan.vocab);
-    double decode = logits_divergence(expected + PROMPT_COUNT * vocab,
-                                      found + PROMPT_COUNT * vocab, DECODE_COUNT, ref->plan.vocab);
+    double decode = logits_divergence(expected + PROMPT_COUNT * vocab, found + PROMPT_COUNT * vocab,
+                                      DECODE_COUNT, ref->plan.vocab);
     print_message("%s: KL prefill %.3g decode %.3g, bound %g\n", name, prefill, decode, bound);
     assert_true(prefill <= bound && decode <= bound);
     exec_destroy(exec);
