@@ -13,7 +13,7 @@ struct json_walk {     /* free by json_walk_free */
     const char *bytes; /* [size], the caller's */
     size_t size, at;
     bool as_reals; /* integers come as fractions: one beyond 64 bits is no fault */
-    char *text; /* [text_size] and a NUL, of json_walk_text; valid until the next call */
+    char *text;    /* [text_size] and a NUL, of json_walk_text; valid until the next call */
     size_t text_size, text_capacity;
 };
 

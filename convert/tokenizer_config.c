@@ -122,11 +122,11 @@ static bool read_json(struct tokenizer_import *import, const char *folder, const
     struct json_walk walk;
     json_walk_begin(&walk, bytes, size);
     walk.as_reals = true; /* model_max_length is 10^30 where there is none */
-    bool read = json_walk_tree(&walk, &config, fault) && json_walk_end(&walk, fault) &&
-                (json_is_object(config) || fault_set(fault, FAULT_FORMAT,
-                                                     "JSON is %s, expected an object",
-                                                     strict_json_kind(config))) &&
-                reader(import, config, fault);
+    bool read =
+        json_walk_tree(&walk, &config, fault) && json_walk_end(&walk, fault) &&
+        (json_is_object(config) || fault_set(fault, FAULT_FORMAT, "JSON is %s, expected an object",
+                                             strict_json_kind(config))) &&
+        reader(import, config, fault);
     json_walk_free(&walk);
     json_decref(config);
     free(bytes);

@@ -33,8 +33,7 @@ static bool write(const struct tokenizer_import *import, const char *path, struc
 }
 
 struct tokenizer *imported_tokenizer(const char *folder, const struct tokenizer_hints *hints,
-                                     const char *gguf_path, struct gguf **gguf,
-                                     struct fault *fault)
+                                     const char *gguf_path, struct gguf **gguf, struct fault *fault)
 {
     struct tokenizer_import *import;
     struct tokenizer *tokenizer = NULL;

@@ -29,8 +29,9 @@ static size_t check(const struct tokenizer *tokenizer, const json_t *rows)
         struct token_list list = {0};
         struct fault fault = {0};
         if (!tokenizer_encode(tokenizer, json_string_value(text), json_string_length(text),
-                              (struct tokenize_options){.bos = true, .special = json_is_true(json_array_get(row, 2))}, &list,
-                              &fault))
+                              (struct tokenize_options){
+                                  .bos = true, .special = json_is_true(json_array_get(row, 2))},
+                              &list, &fault))
             printf("fault: %s\n", fault.text);
         if (!same(&list, ids) && wrong++ < 12) {
             printf("%s\n  expected %s\n  found    [", json_dumps(text, JSON_ENCODE_ANY),
