@@ -56,35 +56,82 @@ static bool read_merges(struct tokenizer_import *import, struct tokenizer_json *
     return read && merges_settle(import, fault);
 }
 
-static bool read_byte_level(struct tokenizer_import *import, struct tokenizer_json *json,
-                            struct fault *fault)
+/* Of two names with the pattern the one with the file's ignore_merges, or a common one where that
+ * makes no difference. */
+static const struct pre_known *choose(const struct tokenizer_import *import,
+                                      const struct pre_list *list, bool ignore_merges)
 {
-    struct pre_list list;
-    int ignore_merges = json_is_true(json_option(json, "ignore_merges"));
-    bool known = pre_list_read(json->pre_tokenizer, &list, fault);
-    const struct pre_known *row = known ? pre_known_find(&list, ignore_merges) : NULL;
-    if (known && !row)
-        row = pre_known_find(&list, -1);
-    for (uint32_t i = 0; known && !row && i < list.count; i++)
-        fault_set(fault, FAULT_UNSUPPORTED,
-                  "pre_tokenizer: lichen does not know this list of %u patterns; the first is "
-                  "%.700s",
-                  list.count, list.patterns[0]);
-    pre_list_free(&list);
+    const struct pre_known *exact = pre_known_find(list, ignore_merges);
+    const struct pre_known *common = pre_known_find(list, -1);
+    if (exact && !exact->uncommon)
+        return exact;
+    return common && merges_reach_all(import) ? common : exact;
+}
+
+static bool read_byte_level(struct tokenizer_import *import, const struct tokenizer_json *json,
+                            const struct pre_list *list, struct fault *fault)
+{
+    bool ignore_merges = json_is_true(json_option(json, "ignore_merges"));
+    const struct pre_known *row = choose(import, list, ignore_merges);
     if (!row)
-        return false;
+        return json_unsupported("pre_tokenizer",
+                                ignore_merges ? "lichen does not know it (with ignore_merges)"
+                                              : "lichen does not know it",
+                                json->pre_tokenizer, fault);
     import->model = "gpt2";
     import->pre = row->name;
-    return true;
+    return json_unicode_normalizer(import, json->normalizer, fault);
+}
+
+/* "<0x0A>" */
+static bool is_byte(const struct piece *piece)
+{
+    const char *hex = "0123456789ABCDEFabcdef";
+    return piece->size == 6 && memcmp(piece->bytes, "<0x", 3) == 0 && piece->bytes[5] == '>' &&
+           strchr(hex, piece->bytes[3]) && strchr(hex, piece->bytes[4]);
+}
+
+static bool read_pieces(struct tokenizer_import *import, const struct tokenizer_json *json,
+                        struct fault *fault)
+{
+    const char *unknown = json_string_value(json_option(json, "unk_token"));
+    int64_t unknown_id = unknown ? piece_find(import, unknown, strlen(unknown)) : -1;
+    bool fallback = json_is_true(json_option(json, "byte_fallback"));
+    bool cut;
+    for (uint32_t id = 0; fallback && id < import->count; id++)
+        if (import->pieces[id].kind == PIECE_NORMAL && is_byte(&import->pieces[id]))
+            import->pieces[id].kind = PIECE_BYTE;
+    if (unknown_id >= 0) {
+        import->pieces[unknown_id].kind = PIECE_UNKNOWN;
+        import->specials[SPECIAL_UNKNOWN] = unknown_id;
+    }
+    import->model = "llama";
+    if (!fallback && !json_is_true(json_option(json, "fuse_unk")))
+        return fault_set(fault, FAULT_UNSUPPORTED,
+                         "model: neither byte_fallback nor fuse_unk, which lichen does not do");
+    return json_option_off(json, "ignore_merges", fault) &&
+           json_mark_read(import, json, &cut, fault) && scores_from_merges(import, cut, fault);
 }
 
 bool json_bpe_read(struct tokenizer_import *import, struct tokenizer_json *json,
                    struct fault *fault)
 {
-    return json_unicode_normalizer(import, json->normalizer, fault) &&
-           json_option_off(json, "dropout", fault) &&
-           json_option_off(json, "continuing_subword_prefix", fault) &&
-           json_option_off(json, "end_of_word_suffix", fault) &&
-           json_vocab_read(import, json, fault) && read_merges(import, json, fault) &&
-           json_added_read(import, json, fault) && read_byte_level(import, json, fault);
+    struct pre_list list = {.count = 0};
+    struct fault own = {0};
+    if (!json_option_off(json, "dropout", fault) ||
+        !json_option_off(json, "continuing_subword_prefix", fault) ||
+        !json_option_off(json, "end_of_word_suffix", fault) ||
+        !json_vocab_read(import, json, fault) || !read_merges(import, json, fault) ||
+        !json_added_read(import, json, fault))
+        return false;
+    bool listed = json->pre_tokenizer && pre_list_read(json->pre_tokenizer, &list, &own);
+    bool read;
+    if (list.byte_level && listed)
+        read = read_byte_level(import, json, &list, fault);
+    else if (list.byte_level)
+        read = fault_set(fault, own.kind, "%s", own.text);
+    else
+        read = read_pieces(import, json, fault);
+    pre_list_free(&list);
+    return read;
 }

@@ -135,6 +135,7 @@ void tokenizer_import_close(struct tokenizer_import *import)
     free(import->pieces);
     free(import->slots);
     free(import->merges);
+    free(import->pair_slots);
     arena_free(&import->arena);
     free(import);
 }
@@ -258,6 +259,7 @@ static bool put_switches(const struct tokenizer_import *import, struct gguf_writ
            put_switch(writer, "tokenizer.ggml.normalizer.strip_accents", import->strip_accents,
                       fault) &&
            put_text(writer, "tokenizer.ggml.normalizer.unicode", import->normalizer, fault) &&
+           put_text(writer, "tokenizer.ggml.space_prefix_scheme", import->space_prefix, fault) &&
            (!import->charsmap ||
             gguf_put_array(writer, "tokenizer.ggml.precompiled_charsmap", GGUF_U8, import->charsmap,
                            import->charsmap_size, fault));

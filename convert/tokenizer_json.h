@@ -26,6 +26,10 @@ bool json_post_read(struct tokenizer_import *import, const json_t *post, struct 
  * FAULT_UNSUPPORTED. */
 bool json_unicode_normalizer(struct tokenizer_import *import, const json_t *normalizer,
                              struct fault *fault);
+/* The same for a vocabulary of pieces with U+2581: add_space_prefix and its scheme; *cut: nothing
+ * is joined across a U+2581. After the added tokens. */
+bool json_mark_read(struct tokenizer_import *import, const struct tokenizer_json *json, bool *cut,
+                    struct fault *fault);
 /* FAULT_UNSUPPORTED: "WHAT: WHY: the JSON of value". */
 bool json_unsupported(const char *what, const char *why, const json_t *value, struct fault *fault);
 bool json_added_read(struct tokenizer_import *import, struct tokenizer_json *json,

@@ -22,6 +22,7 @@ struct pre_list {
 
 struct pre_known {
     const char *name;
+    bool uncommon;      /* a name that few readers know: another with the pattern is better */
     bool ignore_merges; /* model.ignore_merges: a pre-token that is a token is taken whole */
     const char *patterns[PRE_PATTERN_MAX]; /* ends with NULL if shorter */
 };

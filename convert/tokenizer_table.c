@@ -190,43 +190,52 @@ bool merge_text_add(struct tokenizer_import *import, const char *text, size_t si
     return merge_add(import, text, left_size, space + 1, right_size, fault);
 }
 
-static uint64_t pair_hash(const struct piece_pair *pair)
+static uint64_t pair_hash(uint32_t left, uint32_t right)
 {
-    uint64_t hash = (uint64_t)pair->left << 32 | pair->right;
+    uint64_t hash = (uint64_t)left << 32 | right;
     hash = (hash ^ (hash >> 33)) * 0xFF51AFD7ED558CCDu;
     hash = (hash ^ (hash >> 33)) * 0xC4CEB9FE1A85EC53u;
     return hash ^ (hash >> 33);
 }
 
+/* The slot that holds the pair, or the free one where it belongs. */
+static uint32_t *pair_slot(const struct tokenizer_import *import, uint32_t left, uint32_t right)
+{
+    uint64_t i = pair_hash(left, right) & import->pair_mask;
+    while (import->pair_slots[i]) {
+        const struct piece_pair *have = &import->merges[import->pair_slots[i] - 1];
+        if (have->left == left && have->right == right)
+            break;
+        i = (i + 1) & import->pair_mask;
+    }
+    return &import->pair_slots[i];
+}
+
+int64_t merge_find(const struct tokenizer_import *import, uint32_t left, uint32_t right)
+{
+    return (int64_t)*pair_slot(import, left, right) - 1;
+}
+
 bool merges_settle(struct tokenizer_import *import, struct fault *fault)
 {
-    uint64_t capacity = 16;
+    uint32_t capacity = 16;
     while (capacity < 2 * (uint64_t)import->merge_count)
         capacity *= 2;
-    uint32_t *slots = calloc(capacity, sizeof *slots); /* index + 1, 0 = empty */
-    if (!slots)
+    import->pair_slots = calloc(capacity, sizeof *import->pair_slots);
+    if (!import->pair_slots)
         return import_no_memory(fault);
-    uint32_t kept = import->merge_count; /* from the back: what stands there stays */
-    for (uint32_t i = import->merge_count; i-- > 0;) {
-        const struct piece_pair pair = import->merges[i];
-        uint64_t slot = pair_hash(&pair) & (capacity - 1);
-        bool seen = false;
-        for (; slots[slot] && !seen; slot = (slot + 1) & (capacity - 1)) {
-            const struct piece_pair *have = &import->merges[slots[slot] - 1];
-            seen = have->left == pair.left && have->right == pair.right;
-            if (seen)
-                break;
-        }
-        if (seen)
-            continue;
-        import->merges[--kept] = pair;
-        slots[slot] = kept + 1;
-    }
-    free(slots);
-    import->merge_count -= kept;
-    if (kept > 0)
-        memmove(import->merges, import->merges + kept,
-                import->merge_count * sizeof *import->merges);
+    import->pair_mask = capacity - 1;
+    struct piece_pair *merges = import->merges;
+    for (uint32_t i = 0; i < import->merge_count; i++) /* the last of equal ones stays */
+        *pair_slot(import, merges[i].left, merges[i].right) = i + 1;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < import->merge_count; i++)
+        if (merge_find(import, merges[i].left, merges[i].right) == i)
+            merges[kept++] = merges[i];
+    import->merge_count = kept;
+    memset(import->pair_slots, 0, capacity * sizeof *import->pair_slots);
+    for (uint32_t i = 0; i < kept; i++)
+        *pair_slot(import, merges[i].left, merges[i].right) = i + 1;
     return true;
 }
 

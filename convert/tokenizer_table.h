@@ -59,6 +59,8 @@ struct tokenizer_import {
 
     struct piece_pair *merges; /* [merge_count], owned, the first is joined first */
     uint32_t merge_count, merge_capacity;
+    uint32_t *pair_slots; /* [pair_mask + 1], owned; pair -> index + 1, after merges_settle */
+    uint32_t pair_mask;
 
     const char *model;      /* tokenizer.ggml.model */
     const char *pre;        /* tokenizer.ggml.pre, NULL = none */
@@ -70,7 +72,8 @@ struct tokenizer_import {
     int64_t specials[SPECIAL_COUNT];     /* -1 = none */
     int add_bos, add_eos, add_separator; /* TRI_ */
     int add_space_prefix, remove_extra_whitespaces, lowercase, strip_accents;
-    int32_t *ends; /* [end_count], arena: what ends an answer besides eos */
+    const char *space_prefix; /* tokenizer.ggml.space_prefix_scheme, NULL = SentencePiece's */
+    int32_t *ends;            /* [end_count], arena: what ends an answer besides eos */
     uint32_t end_count;
 
     struct chat_template templates[TEMPLATE_MAX];
@@ -94,6 +97,15 @@ bool merge_text_add(struct tokenizer_import *import, const char *text, size_t si
                     struct fault *fault);
 /* Of equal pairs only the last stays, as in Hugging Face's map of merges. */
 bool merges_settle(struct tokenizer_import *import, struct fault *fault);
+/* Place of the merge among all, -1 when the two are not joined. */
+int64_t merge_find(const struct tokenizer_import *import, uint32_t left, uint32_t right);
+/* True when merges alone make every normal piece out of its characters: then it is all the same
+ * whether a pre-token that is a token is taken whole. */
+bool merges_reach_all(const struct tokenizer_import *import);
+/* Scores out of the order of the merges, such that joining the two neighbours whose piece has the
+ * highest score gives what the merges give; proven on every piece. Where a piece shows that it does
+ * not, FAULT_UNSUPPORTED. first_mark_only: merges do not go across a U+2581. */
+bool scores_from_merges(struct tokenizer_import *import, bool first_mark_only, struct fault *fault);
 
 /* A token that was added to the vocabulary: its kind, and the token where there is none yet; one
  * beyond the embedding is left out, for no model can take it. */

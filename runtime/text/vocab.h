@@ -55,9 +55,10 @@ struct tokenizer {
     /* BPE */
     struct pretokenizer *pre; /* owned */
     struct merge_table merges;
-    bool ignore_merges; /* a whole pre-token that is a token is taken as it is */
-    bool raw;           /* symbols are characters, not the letters of GPT-2's byte alphabet */
-    bool mark_spaces;   /* U+2581 stands for a space */
+    bool ignore_merges;   /* a whole pre-token that is a token is taken as it is */
+    bool raw;             /* symbols are characters, not the letters of GPT-2's byte alphabet */
+    bool mark_spaces;     /* U+2581 stands for a space */
+    unsigned normal_form; /* utf8proc's options, 0 = text is taken as it is */
     /* SentencePiece BPE, unigram */
     uint32_t *ranks; /* [count], place of the token's score, 0 = highest */
     float *scores;   /* [count] */
@@ -133,6 +134,12 @@ bool unigram_encode(const struct tokenizer *tokenizer, const char *text, size_t 
 bool wordpiece_create(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
 bool wordpiece_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
                       struct scratch *scratch, struct token_list *out, struct fault *fault);
+
+/* Unicode normal forms (normalize.c): which one the file asks for, and valid UTF-8 in that form,
+ * malloc'd (NULL and the fault for lack of memory). */
+bool normal_form_read(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
+char *normalize_text(const struct tokenizer *tokenizer, const char *text, size_t size,
+                     size_t *normal_size, struct fault *fault);
 
 /* GPT-2's byte alphabet (bpe.c): the character that stands for a byte, and the byte that a
  * character stands for (-1 = none). */
