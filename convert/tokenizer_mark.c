@@ -103,12 +103,14 @@ bool json_mark_read(struct tokenizer_import *import, const struct tokenizer_json
                          "kind of BPE");
     *cut = marking.cut;
     bool first = marking.scheme && strcmp(marking.scheme, "first") == 0;
-    bool always = marking.prepended || (marking.scheme && strcmp(marking.scheme, "always") == 0);
-    import->add_space_prefix = first || always;
+    bool always = marking.scheme && strcmp(marking.scheme, "always") == 0;
+    import->add_space_prefix = marking.prepended || first || always;
     import->remove_extra_whitespaces = TRI_FALSE;
     if (first)
-        import->space_prefix = "first";
-    else if (always && has_user_tokens(import))
-        import->space_prefix = "always";
+        import->space_prefix = "metaspace-first";
+    else if (always)
+        import->space_prefix = "metaspace";
+    else if (marking.prepended && has_user_tokens(import))
+        import->space_prefix = "prepend";
     return true;
 }

@@ -15,6 +15,14 @@ enum vocab_model {
     MODEL_WORDPIECE, /* "bert" */
 };
 
+/* Which stretches of text get a dummy space in front. */
+enum space_scheme {
+    SPACE_SENTENCEPIECE,   /* each between two control tokens */
+    SPACE_PREPEND,         /* each between two tokens that are found in the text */
+    SPACE_METASPACE,       /* the same, unless it begins with a space */
+    SPACE_METASPACE_FIRST, /* the start of the text, unless it begins with a space */
+};
+
 /* Spellings in byte order: finds the tokens that a text begins with. */
 struct prefix_entry {
     struct gguf_string spelling; /* tokenizer's */
@@ -51,7 +59,8 @@ struct tokenizer {
     struct prefix_index user;    /* user-defined tokens */
     struct prefix_index pieces;  /* unigram, WordPiece: what text is made of */
     bool dummy_space;            /* SentencePiece: a text begins with a space */
-    bool trim_spaces;            /* SentencePiece: no space at the ends, none doubled */
+    enum space_scheme space_scheme;
+    bool trim_spaces; /* SentencePiece: no space at the ends, none doubled */
     /* BPE */
     struct pretokenizer *pre; /* owned */
     struct merge_table merges;
