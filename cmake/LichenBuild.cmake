@@ -56,7 +56,7 @@ function(lichen_instruction_sets name)
     target_include_directories(lichen_${name}_${set} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
       ${CMAKE_SOURCE_DIR}/quant)
     target_compile_definitions(lichen_${name}_${set} PRIVATE INSTRUCTION_SET=${set})
-    target_compile_options(lichen_${name}_${set} PRIVATE -O3 ${options_${set}})
+    target_compile_options(lichen_${name}_${set} PRIVATE -O3 -fno-trapping-math ${options_${set}})
     target_sources(lichen_${name} PRIVATE $<TARGET_OBJECTS:lichen_${name}_${set}>)
   endforeach()
 endfunction()

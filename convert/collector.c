@@ -151,8 +151,8 @@ bool collector_pass_begin(struct collector *collector, uint32_t pass, struct fau
 bool collector_wants(const struct collector *collector, uint32_t weight)
 {
     for (uint32_t i = weight; i < collector->options.weight_count; i++)
-        if (collector->pass == 0 || collector->inputs[collector->input_of[i]].pass ==
-                                        collector->pass)
+        if (collector->pass == 0 ||
+            collector->inputs[collector->input_of[i]].pass == collector->pass)
             return true;
     return false;
 }
@@ -231,8 +231,7 @@ static bool squares_check(const struct collector *collector, uint32_t weight, st
     return true;
 }
 
-static bool add_moments(struct collector *collector, struct addition *addition,
-                        struct fault *fault)
+static bool add_moments(struct collector *collector, struct addition *addition, struct fault *fault)
 {
     size_t count = (size_t)addition->panels * addition->tokens * MOMENT_PANEL;
     if (count > collector->packed_count) {

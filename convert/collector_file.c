@@ -12,7 +12,8 @@ enum { NAME_SIZE = 128 };
 static bool is_listed(const struct collector *collector, uint32_t weight)
 {
     for (uint32_t i = 0; i < weight; i++)
-        if (strcmp(collector->options.weights[i].name, collector->options.weights[weight].name) == 0)
+        if (strcmp(collector->options.weights[i].name, collector->options.weights[weight].name) ==
+            0)
             return false;
     return true;
 }
@@ -68,13 +69,11 @@ static bool put_table(const struct collector *collector, struct gguf_writer *wri
             inputs[count] = text_of(weights[collector->inputs[collector->input_of[i]].weight].name);
             sensitivity[count++] = collector->sensitivity[i];
         }
-    bool put = gguf_put_array(writer, "lichen.calibration.weights", GGUF_STRING, names, count,
-                              fault) &&
-               gguf_put_array(writer, "lichen.calibration.inputs", GGUF_STRING, inputs, count,
-                              fault) &&
-               (!collector->measured ||
-                gguf_put_array(writer, "lichen.calibration.sensitivity", GGUF_F32, sensitivity,
-                               count, fault));
+    bool put =
+        gguf_put_array(writer, "lichen.calibration.weights", GGUF_STRING, names, count, fault) &&
+        gguf_put_array(writer, "lichen.calibration.inputs", GGUF_STRING, inputs, count, fault) &&
+        (!collector->measured || gguf_put_array(writer, "lichen.calibration.sensitivity", GGUF_F32,
+                                                sensitivity, count, fault));
     free(names);
     free(sensitivity);
     return put;
@@ -149,8 +148,7 @@ bool collector_pass_end(struct collector *collector, const char *path, struct fa
         (!file_begin(collector, path, fault) || !write_squares(collector, fault)))
         return false;
     for (uint32_t i = 0; i < collector->input_count; i++)
-        if (collector->inputs[i].moments &&
-            !write_moments(collector, &collector->inputs[i], fault))
+        if (collector->inputs[i].moments && !write_moments(collector, &collector->inputs[i], fault))
             return false;
     return true;
 }

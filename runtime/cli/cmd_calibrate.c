@@ -206,8 +206,7 @@ static int calibrate_main(const struct command *command, int argc, char **argv)
 }
 
 const struct command command_calibrate = {
-    "calibrate", "[MODEL] --text FILE... -o FILE.gguf",
-    "activation statistics for the converter",
+    "calibrate", "[MODEL] --text FILE... -o FILE.gguf", "activation statistics for the converter",
     "Runs text through the model and writes, for every linear layer, the mean square of each\n"
     "column of its input: an imatrix, which llama.cpp reads, too. Calibrate on text like what\n"
     "the model will read, in all its languages; never on the text of a later test.\n"
