@@ -121,7 +121,7 @@ bool engine_header(struct lichen_engine *engine, const struct lichen_engine_opti
     if (!model_build(engine->gguf, tokenizer_count(engine->tokenizer), &engine->plan,
                      &engine->info, fault))
         return fault_file(fault, options->model);
-    return true;
+    return engine_linears(engine, fault);
 }
 
 bool lichen_engine_open(const struct lichen_engine_options *options, struct lichen_engine **out,
