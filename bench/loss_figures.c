@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const double loss_shares[LOSS_SHARES] = {0,   0.001, 0.01, 0.05,  0.1, 0.5,
-                                         0.9, 0.95,  0.99, 0.999, 1};
+const double loss_shares[LOSS_SHARES] = {0, 0.001, 0.01, 0.05, 0.1, 0.5, 0.9, 0.95, 0.99, 0.999, 1};
 
 struct work {
     const struct loss_base_token *base; /* [count] */
@@ -208,8 +207,8 @@ static bool entropy_figures(struct work *work, struct fault *fault)
         double sum = 0;
         for (size_t i = begin; i < end; i++)
             sum += items[i].kld;
-        figures->entropies[part] = (struct loss_part){
-            items[begin].entropy, items[end - 1].entropy, sum / (double)(end - begin)};
+        figures->entropies[part] = (struct loss_part){items[begin].entropy, items[end - 1].entropy,
+                                                      sum / (double)(end - begin)};
     }
     free(items);
     return true;

@@ -1,8 +1,8 @@
 /* loss_figures.h: what one text says about one candidate: the tokens of a series (loss_run.h) as
  * means, percentiles and intervals. Names as llama-perplexity prints them.
- *   PPL = exp(mean nll)     ratio = PPL / PPL(base)     dp = exp(-nll) - exp(-nll base) of the true token
- * "error" is the standard error as if tokens were independent (llama-perplexity's, too small);
- * intervals are over chunks (loss_interval.h). Probabilities and shares are 0 .. 1. */
+ *   PPL = exp(mean nll)     ratio = PPL / PPL(base)     dp = exp(-nll) - exp(-nll base) of the true
+ * token "error" is the standard error as if tokens were independent (llama-perplexity's, too
+ * small); intervals are over chunks (loss_interval.h). Probabilities and shares are 0 .. 1. */
 #ifndef LICHEN_LOSS_FIGURES_H
 #define LICHEN_LOSS_FIGURES_H
 
@@ -10,11 +10,11 @@
 #include "loss_run.h"
 
 enum {
-    LOSS_SHARES = 11,    /* percentiles, loss_shares */
-    LOSS_POSITIONS = 8,  /* equal parts of the scored positions */
-    LOSS_ENTROPIES = 5,  /* equal parts of the tokens, by the base's entropy */
-    LOSS_WORST = 50,     /* tokens of the largest KLD */
-    LOSS_BINS = 61,      /* of the dp histogram */
+    LOSS_SHARES = 11,   /* percentiles, loss_shares */
+    LOSS_POSITIONS = 8, /* equal parts of the scored positions */
+    LOSS_ENTROPIES = 5, /* equal parts of the tokens, by the base's entropy */
+    LOSS_WORST = 50,    /* tokens of the largest KLD */
+    LOSS_BINS = 61,     /* of the dp histogram */
 };
 
 /* 0, 0.1, 1, 5, 10, 50, 90, 95, 99, 99.9, 100 % */
@@ -39,8 +39,8 @@ struct loss_figures {
     struct loss_estimate kld, jsd, top1, top5, top10, dp;
     double kld_cut, dp_rms, dp_rms_error;
     double kld_at[LOSS_SHARES], dp_at[LOSS_SHARES];
-    double accuracy_base, accuracy;           /* likeliest token is the true one */
-    double right_to_wrong, wrong_to_right;    /* share of tokens */
+    double accuracy_base, accuracy;             /* likeliest token is the true one */
+    double right_to_wrong, wrong_to_right;      /* share of tokens */
     struct loss_part positions[LOSS_POSITIONS]; /* low, high: positions in the window */
     struct loss_part entropies[LOSS_ENTROPIES]; /* low, high: nats */
     size_t position_count, entropy_count;

@@ -2,10 +2,9 @@
  * chunks are what is drawn again, never the tokens:
  *
  *   8 chunks and more   studentized bootstrap: LOSS_DRAWS samples of the chunks with replacement,
- *                       t = (mean* - mean)/error*, interval = mean - t[upper] error .. mean - t[lower] error
- *                       (Efron and Tibshirani, An Introduction to the Bootstrap, 12.5)
- *   2 .. 7 chunks       Student's t: too few to draw from
- *   1 chunk             nothing is known
+ *                       t = (mean* - mean)/error*, interval = mean - t[upper] error .. mean -
+ * t[lower] error (Efron and Tibshirani, An Introduction to the Bootstrap, 12.5) 2 .. 7 chunks
+ * Student's t: too few to draw from 1 chunk             nothing is known
  *
  * Pairs are compared by their differences chunk by chunk, so that what a text does to both cancels.
  * The draws follow a fixed seed: the same values give the same interval. */
@@ -32,9 +31,10 @@ enum loss_verdict { LOSS_BETTER, LOSS_WORSE, LOSS_SAME, LOSS_EQUAL };
 struct loss_pair {
     double difference; /* mean of a - b */
     struct loss_interval interval;
-    enum loss_verdict verdict; /* a is better (smaller), worse, not distinguishable; LOSS_EQUAL: every
-                                  chunk has the same value */
-    double chunks_needed; /* about so many for a verdict; 0 = there is one, INFINITY = none would do */
+    enum loss_verdict verdict; /* a is better (smaller), worse, not distinguishable; LOSS_EQUAL:
+                                  every chunk has the same value */
+    double
+        chunks_needed; /* about so many for a verdict; 0 = there is one, INFINITY = none would do */
 };
 
 /* Losses of a and b on the same chunks: smaller is better. */

@@ -88,13 +88,11 @@ static json_t *json_of_kld(const struct loss_figures *figures)
 
 static json_t *json_of_delta(const struct loss_figures *figures)
 {
-    json_t *delta = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "mean",
-                              loss_json_real(figures->dp.value), "ci95",
-                              loss_json_interval(figures->dp.interval), "iid_se",
-                              loss_json_real(figures->dp.error), "rms",
-                              loss_json_real(figures->dp_rms), "rms_se",
-                              loss_json_real(figures->dp_rms_error), "histogram",
-                              json_of_reals(figures->bins, LOSS_BINS));
+    json_t *delta = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o}", "mean", loss_json_real(figures->dp.value), "ci95",
+        loss_json_interval(figures->dp.interval), "iid_se", loss_json_real(figures->dp.error),
+        "rms", loss_json_real(figures->dp_rms), "rms_se", loss_json_real(figures->dp_rms_error),
+        "histogram", json_of_reals(figures->bins, LOSS_BINS));
     add_shares(delta, figures->dp_at);
     return delta;
 }
@@ -103,10 +101,9 @@ static json_t *json_of_parts(const struct loss_part *parts, size_t count)
 {
     json_t *array = json_array();
     for (size_t i = 0; array && i < count; i++)
-        json_array_append_new(array,
-                              json_pack("{s:o, s:o, s:o}", "from", loss_json_real(parts[i].low),
-                                        "to", loss_json_real(parts[i].high), "kld",
-                                        loss_json_real(parts[i].kld)));
+        json_array_append_new(
+            array, json_pack("{s:o, s:o, s:o}", "from", loss_json_real(parts[i].low), "to",
+                             loss_json_real(parts[i].high), "kld", loss_json_real(parts[i].kld)));
     return array;
 }
 
@@ -146,8 +143,7 @@ static json_t *json_of_worst(const struct loss_figures *figures, const struct lo
 {
     json_t *array = json_array();
     for (size_t i = 0; array && i < figures->worst_count; i++)
-        json_array_append_new(array,
-                              json_of_worst_token(series, stream, figures->worst[i], words));
+        json_array_append_new(array, json_of_worst_token(series, stream, figures->worst[i], words));
     return array;
 }
 
@@ -167,8 +163,9 @@ static void add_perplexity(json_t *result, const struct loss_figures *figures)
     json_object_set_new(result, "ppl_iid_se", loss_json_real(figures->ppl.error));
     json_object_set_new(result, "ppl_ci95", loss_json_interval(figures->ppl.interval));
     json_object_set_new(result, "ppl_ratio",
-                        json_pack("{s:o, s:o}", "value", loss_json_real(exp(figures->ln_ratio.value)),
-                                  "ci95", loss_json_interval(figures->ratio)));
+                        json_pack("{s:o, s:o}", "value",
+                                  loss_json_real(exp(figures->ln_ratio.value)), "ci95",
+                                  loss_json_interval(figures->ratio)));
     json_object_set_new(result, "ln_ppl_ratio", json_of_estimate(&figures->ln_ratio));
     json_object_set_new(result, "ppl_difference",
                         json_pack("{s:o, s:o}", "value", loss_json_real(figures->difference),

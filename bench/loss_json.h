@@ -1,7 +1,7 @@
 /* loss_json.h: the report of a loss run as one JSON document (docs/cli.md gives the schema). Table,
- * CSV, HTML and pictures are views of it (loss_views.h), so they can also be made of a saved one. What
- * is not known is null, never 0. All functions that return json_t give a new reference, NULL when
- * out of memory. */
+ * CSV, HTML and pictures are views of it (loss_views.h), so they can also be made of a saved one.
+ * What is not known is null, never 0. All functions that return json_t give a new reference, NULL
+ * when out of memory. */
 #ifndef LICHEN_LOSS_JSON_H
 #define LICHEN_LOSS_JSON_H
 

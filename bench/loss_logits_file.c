@@ -30,7 +30,8 @@ static bool whole_size(uint32_t ctx, uint32_t vocab, uint32_t chunks, uint64_t *
     return checked_mul_u64(chunks, scored_of(ctx), &rows) &&
            checked_mul_u64(rows, row_size(vocab), &row_bytes) &&
            checked_mul_u64((uint64_t)chunks * 4, ctx, &token_bytes) &&
-           checked_add_u64(row_bytes, token_bytes, size) && checked_add_u64(*size, HEADER_SIZE, size);
+           checked_add_u64(row_bytes, token_bytes, size) &&
+           checked_add_u64(*size, HEADER_SIZE, size);
 }
 
 /* ---- reading ---- */
@@ -62,8 +63,7 @@ static bool read_header(struct loss_logits_reader *reader, struct fault *fault)
     if (reader->ctx < 4 || reader->ctx > CTX_MAX || reader->vocab < 1 ||
         reader->vocab > VOCAB_MAX || reader->chunks < 1)
         return fault_set(fault, FAULT_FORMAT, "byte 8: ctx %u, vocab %u, chunks %u cannot be",
-                         (unsigned)reader->ctx, (unsigned)reader->vocab,
-                         (unsigned)reader->chunks);
+                         (unsigned)reader->ctx, (unsigned)reader->vocab, (unsigned)reader->chunks);
     if (!whole_size(reader->ctx, reader->vocab, reader->chunks, &expected) || expected != found)
         return fault_set(fault, FAULT_FORMAT,
                          "ctx %u, vocab %u, chunks %u need %llu bytes, found %llu: the file is cut "

@@ -1,5 +1,5 @@
-/* loss_logits_file.h: the base's logits on disk, as llama-perplexity --kl-divergence-base writes and
- * reads them (little-endian):
+/* loss_logits_file.h: the base's logits on disk, as llama-perplexity --kl-divergence-base writes
+ * and reads them (little-endian):
  *
  *   "_logits_" i32 ctx, i32 vocab, i32 chunks, i32 tokens[chunks * ctx]
  *   a chunk: ctx - 1 - ctx/2 rows of u16[2 * ((vocab + 1) / 2) + 4]:
@@ -28,8 +28,8 @@ const int32_t *loss_logits_ids(const struct loss_logits_reader *reader, size_t *
 /* Log probabilities after scored position first + row of a chunk, dst[vocab]. */
 bool loss_logits_read(struct loss_logits_reader *reader, uint32_t chunk, uint32_t row, float *dst,
                       struct fault *fault);
-/* Sum of exp(log p) - 1 of the row read last: beyond 0.001 the file is of an old llama.cpp (cut at 16
- * instead of 24) or of another rounding, and its KLD is off by about as much. */
+/* Sum of exp(log p) - 1 of the row read last: beyond 0.001 the file is of an old llama.cpp (cut at
+ * 16 instead of 24) or of another rounding, and its KLD is off by about as much. */
 double loss_logits_excess(const struct loss_logits_reader *reader);
 
 struct loss_logits_writer;

@@ -1,4 +1,5 @@
-/* loss_metrics.h: one row of logits, and two of them compared: base b against candidate q. In float64:
+/* loss_metrics.h: one row of logits, and two of them compared: base b against candidate q. In
+ * float64:
  *
  *   log p_i = x_i - ln sum_j exp(x_j)          nll = -log p_target           H = -sum p log p
  *   KLD     = sum_i pb_i (log pb_i - log pq_i)                               over the vocabulary

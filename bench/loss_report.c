@@ -9,12 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_SIZE_MAX = 1 << 30, FLOOR_BATCH = 64, PROBE_SIZE = 2000 };
+enum { TEXT_SIZE_MAX = 1 << 30, FLOOR_BATCH = 8, PROBE_SIZE = 2000 };
 
 struct report {
     const struct loss_request *request;
     struct loss_streams streams;
-    size_t candidates_end; /* streams.items[1 .. candidates_end) are candidates; behind: the floor */
+    size_t
+        candidates_end; /* streams.items[1 .. candidates_end) are candidates; behind: the floor */
     struct parallel *parallel;
     json_t *root, *base, *candidates, *texts, *pairs, *floor; /* root owns the others */
 };
@@ -169,12 +170,12 @@ static bool begin_root(struct report *report, struct fault *fault)
     report->candidates = json_array();
     report->texts = json_array();
     report->pairs = json_array();
-    report->root = json_pack(
-        "{s:i, s:o, s:s, s:s, s:f, s:I, s:o, s:o, s:o}", "schema", 1, "command",
-        json_of_text(request->command, strlen(request->command)), "version", lichen_version(),
-        "protocol", loss_protocol_name(request->protocol), "level", request->level, "seed",
-        (json_int_t)request->seed, "texts", report->texts, "candidates", report->candidates,
-        "pairs", report->pairs);
+    report->root =
+        json_pack("{s:i, s:o, s:s, s:s, s:f, s:I, s:o, s:o, s:o}", "schema", 1, "command",
+                  json_of_text(request->command, strlen(request->command)), "version",
+                  lichen_version(), "protocol", loss_protocol_name(request->protocol), "level",
+                  request->level, "seed", (json_int_t)request->seed, "texts", report->texts,
+                  "candidates", report->candidates, "pairs", report->pairs);
     if (!report->root)
         return no_memory(fault);
     const struct lichen_engine *engine = words_of(report);
@@ -188,7 +189,7 @@ static bool begin_floor(struct report *report, struct fault *fault)
 {
     if (report->candidates_end == report->streams.count)
         return true;
-    report->floor = json_pack("{s:s, s:[]}", "how", "prompt in runs of 64 tokens", "results");
+    report->floor = json_pack("{s:s, s:[]}", "how", "in runs of 8 tokens", "results");
     return (report->floor && json_object_set_new(report->root, "floor", report->floor) == 0) ||
            no_memory(fault);
 }
@@ -215,9 +216,9 @@ static bool add_figures(struct report *report, const struct text *text, size_t s
         return false;
     if (klds)
         memcpy(klds, figures.kld_chunks, chunks * sizeof *klds);
-    json_t *result = stream ? loss_json_result(text->name, &figures, series, stream,
-                                               words_of(report))
-                            : loss_json_base_result(text->name, &figures);
+    json_t *result = stream
+                         ? loss_json_result(text->name, &figures, series, stream, words_of(report))
+                         : loss_json_base_result(text->name, &figures);
     loss_figures_free(&figures);
     return add(results, result, fault);
 }
@@ -257,10 +258,10 @@ static bool add_streams(struct report *report, const struct text *text, double *
 static bool add_text(struct report *report, const struct text *text, struct fault *fault)
 {
     uint32_t chunks = text->series.chunks;
-    json_t *about = json_pack(
-        "{s:o, s:s, s:I, s:I, s:I}", "name", json_of_text(text->name, strlen(text->name)),
-        "sha256", text->hash, "chunks", (json_int_t)chunks, "tokens", (json_int_t)text->ids.count,
-        "scored", (json_int_t)chunks * text->windows.scored);
+    json_t *about =
+        json_pack("{s:o, s:s, s:I, s:I, s:I}", "name", json_of_text(text->name, strlen(text->name)),
+                  "sha256", text->hash, "chunks", (json_int_t)chunks, "tokens",
+                  (json_int_t)text->ids.count, "scored", (json_int_t)chunks * text->windows.scored);
     double *klds = calloc(report->candidates_end * (size_t)chunks, sizeof *klds);
     double *scratch = calloc(chunks, sizeof *scratch);
     bool done = (klds && scratch) || no_memory(fault);
@@ -274,9 +275,8 @@ static bool add_text(struct report *report, const struct text *text, struct faul
 static bool run_windows(struct report *report, struct text *text, bool first, struct fault *fault)
 {
     const struct loss_request *request = report->request;
-    struct loss_run_options options = {.parallel = report->parallel,
-                                       .progress = request->progress,
-                                       .context = request->context};
+    struct loss_run_options options = {
+        .parallel = report->parallel, .progress = request->progress, .context = request->context};
     if (request->save_logits && first &&
         !loss_logits_create(request->save_logits, &text->windows, report->streams.vocab,
                             &options.writer, fault))
@@ -360,8 +360,8 @@ static bool run_texts(struct report *report, struct fault *fault)
 {
     const struct loss_request *request = report->request;
     int32_t bos;
-    uint32_t ctx = request->base_logits ? loss_logits_ctx(report->streams.items[0].file)
-                                        : request->ctx;
+    uint32_t ctx =
+        request->base_logits ? loss_logits_ctx(report->streams.items[0].file) : request->ctx;
     json_object_set_new(report->root, "ctx", json_integer(ctx));
     if (!check_ctx(report, ctx, fault) || !find_bos(report, &bos, fault) ||
         !loss_streams_open(&report->streams, ctx, fault))
@@ -393,9 +393,8 @@ bool loss_report(const struct loss_request *request, json_t **out, struct fault 
     assert(!request->base_logits || request->candidate_count > 0);
     report->request = request;
     uint32_t threads = request->threads ? request->threads : processor_count();
-    bool done = parallel_create(threads, &report->parallel, fault) &&
-                open_streams(report, fault) && begin_root(report, fault) &&
-                begin_floor(report, fault) && run_texts(report, fault);
+    bool done = parallel_create(threads, &report->parallel, fault) && open_streams(report, fault) &&
+                begin_root(report, fault) && begin_floor(report, fault) && run_texts(report, fault);
     if (report->root && (done || json_array_size(report->texts))) {
         finish(report, done);
         *out = json_incref(report->root);

@@ -9,9 +9,9 @@ struct run {
     const struct loss_run_options *options;
     struct loss_series *series;
     struct loss_progress progress;
-    int32_t *tokens;    /* [ctx], the window */
-    uint32_t chunk;     /* window */
-    uint32_t position;  /* of the first row held */
+    int32_t *tokens;                                           /* [ctx], the window */
+    uint32_t chunk;                                            /* window */
+    uint32_t position;                                         /* of the first row held */
     double nll_sum[LOSS_STREAM_MAX], kld_sum[LOSS_STREAM_MAX]; /* over the chunks done */
 };
 

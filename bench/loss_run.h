@@ -1,6 +1,7 @@
-/* loss_run.h: base and candidates in lock-step over the windows of one text: a few rows of the base,
- * the same rows of every candidate, compared, dropped. What stays is one record a scored token.
- * Memory: the streams' rows (loss_stream.h) and sizeof(struct loss_token) a token and candidate. */
+/* loss_run.h: base and candidates in lock-step over the windows of one text: a few rows of the
+ * base, the same rows of every candidate, compared, dropped. What stays is one record a scored
+ * token. Memory: the streams' rows (loss_stream.h) and sizeof(struct loss_token) a token and
+ * candidate. */
 #ifndef LICHEN_LOSS_RUN_H
 #define LICHEN_LOSS_RUN_H
 
@@ -10,10 +11,10 @@
 
 struct loss_series { /* what is known of one text */
     struct loss_windows windows;
-    uint32_t chunks; /* windows done */
-    struct loss_base_token *base; /* [windows.chunks * windows.scored] */
-    struct loss_token *tokens[LOSS_STREAM_MAX]; /* of stream i, as base; [0] and those of streams not
-                                                   run are NULL */
+    uint32_t chunks;                            /* windows done */
+    struct loss_base_token *base;               /* [windows.chunks * windows.scored] */
+    struct loss_token *tokens[LOSS_STREAM_MAX]; /* of stream i, as base; [0] and those of streams
+                                                   not run are NULL */
 };
 
 struct loss_progress {

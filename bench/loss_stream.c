@@ -30,8 +30,7 @@ static struct lichen_engine *find_engine(const struct loss_streams *streams,
     for (size_t i = 0; i < streams->count; i++) {
         const struct loss_variant *other = &streams->items[i].variant;
         if (streams->items[i].engine && same_text(other->path, variant->path) &&
-            same_text(other->device, variant->device) &&
-            other->activations == variant->activations)
+            same_text(other->device, variant->device) && other->activations == variant->activations)
             return streams->items[i].engine;
     }
     return NULL;
@@ -46,8 +45,8 @@ static void make_label(const struct loss_streams *streams, struct loss_stream *s
     size_t length = strlen(name);
     if (length > 5 && strcmp(name + length - 5, ".gguf") == 0)
         length -= 5;
-    int used = snprintf(stream->label, sizeof stream->label, "%.*s", length > 90 ? 90 : (int)length,
-                        name);
+    int used =
+        snprintf(stream->label, sizeof stream->label, "%.*s", length > 90 ? 90 : (int)length, name);
     if (own->activations != base->activations)
         used += snprintf(stream->label + used, sizeof stream->label - (size_t)used,
                          " activations=%s", loss_activations_name(own->activations));

@@ -21,12 +21,12 @@ struct loss_variant {
 
 struct loss_stream {
     struct loss_variant variant;
-    char label[LOSS_LABEL_SIZE];      /* file name and what differs from the base */
-    struct lichen_engine *engine;     /* the set's; NULL when the logits come from a file */
-    struct lichen_session *session;   /* own */
-    struct loss_logits_reader *file;  /* own, the base's alone */
-    float *rows;                      /* [piece, vocab], own */
-    struct loss_row *about;           /* [piece], own */
+    char label[LOSS_LABEL_SIZE];     /* file name and what differs from the base */
+    struct lichen_engine *engine;    /* the set's; NULL when the logits come from a file */
+    struct lichen_session *session;  /* own */
+    struct loss_logits_reader *file; /* own, the base's alone */
+    float *rows;                     /* [piece, vocab], own */
+    struct loss_row *about;          /* [piece], own */
 };
 
 struct loss_streams {
@@ -54,9 +54,9 @@ void loss_streams_close(struct loss_streams *streams); /* accepts a zeroed one *
 
 /* Forgets the stream's tokens. */
 void loss_stream_begin(struct loss_stream *stream);
-/* Fills rows[0 .. count) with the logits after window positions position .. position + count - 1 and
- * about; count <= piece. Positions go up without a gap from where the last call ended; the first
- * call of a window feeds what stands before position. tokens: the window. first: the position
+/* Fills rows[0 .. count) with the logits after window positions position .. position + count - 1
+ * and about; count <= piece. Positions go up without a gap from where the last call ended; the
+ * first call of a window feeds what stands before position. tokens: the window. first: the position
  * scored first (where a file's rows begin). */
 bool loss_stream_rows(struct loss_streams *streams, struct loss_stream *stream,
                       const int32_t *tokens, uint32_t chunk, uint32_t first, uint32_t position,

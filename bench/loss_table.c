@@ -43,8 +43,7 @@ static const char *with_interval(char text[64], double value, const json_t *inte
 
 static void answer_score(const json_t *report, const json_t *stream, bool base, FILE *out)
 {
-    const char *text =
-        loss_string(json_array_get(json_object_get(report, "texts"), 0), "name");
+    const char *text = loss_string(json_array_get(json_object_get(report, "texts"), 0), "name");
     const json_t *result = loss_result(stream, text);
     if (base)
         fprintf(out, "PPL %.4g", loss_number(result, "ppl", "value", NULL));
@@ -129,7 +128,8 @@ static void text_head(const json_t *report, const json_t *text, FILE *out)
 {
     char name[128], ppl[64];
     const json_t *base = loss_result(json_object_get(report, "base"), loss_string(text, "name"));
-    fprintf(out, "%s: %.0f window%s of %.0f tokens (protocol %s), %.0f tokens scored; base PPL %s\n",
+    fprintf(out,
+            "%s: %.0f window%s of %.0f tokens (protocol %s), %.0f tokens scored; base PPL %s\n",
             shown(loss_string(text, "name"), name), loss_number(text, "chunks", NULL),
             loss_number(text, "chunks", NULL) == 1 ? "" : "s", loss_number(report, "ctx", NULL),
             loss_string(report, "protocol"), loss_number(text, "scored", NULL),
@@ -175,8 +175,9 @@ static void pair_line(const json_t *report, const json_t *pair, FILE *out)
     else if (strcmp(verdict, "indistinguishable") != 0)
         fprintf(out, "  %s is %s than %s: KLD difference %s\n", a, verdict, b, difference);
     else if (isfinite(needed) && needed < 1e6)
-        fprintf(out, "  %s and %s are not distinguishable: KLD difference %s; about %.0f windows "
-                     "needed\n",
+        fprintf(out,
+                "  %s and %s are not distinguishable: KLD difference %s; about %.0f windows "
+                "needed\n",
                 a, b, difference, needed);
     else
         fprintf(out, "  %s and %s are not distinguishable: KLD difference %s\n", a, b, difference);
@@ -231,9 +232,9 @@ static void detail(const char *name, double value, double error, double scale, F
 
 static void detail_shares(const char *what, const json_t *object, double scale, FILE *out)
 {
-    static const char *const keys[] = {"max", "p999", "p99", "p95", "p90", "median",
-                                       "p10", "p05", "p01", "p001", "min"};
-    static const char *const names[] = {"Maximum", "99.9%", "99.0%", "95.0%", "90.0%", "Median",
+    static const char *const keys[] = {"max", "p999", "p99", "p95",  "p90", "median",
+                                       "p10", "p05",  "p01", "p001", "min"};
+    static const char *const names[] = {"Maximum", "99.9%", "99.0%", "95.0%", "90.0%",  "Median",
                                         "10.0%",   " 5.0%", " 1.0%", " 0.1%", "Minimum"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         char name[48];
@@ -248,8 +249,8 @@ static void details_of(const json_t *candidate, const json_t *result, FILE *out)
     const json_t *kld = json_object_get(result, "kld"), *dp = json_object_get(result, "delta_p");
     fprintf(out, "====== %s on %s ======\n", shown(loss_string(candidate, "label"), label),
             loss_string(result, "text"));
-    detail("Mean PPL(Q)", loss_number(result, "ppl", NULL),
-           loss_number(result, "ppl_iid_se", NULL), 1, out);
+    detail("Mean PPL(Q)", loss_number(result, "ppl", NULL), loss_number(result, "ppl_iid_se", NULL),
+           1, out);
     detail("Mean PPL(base)", loss_number(result, "ppl_base", NULL), (double)NAN, 1, out);
     detail("Cor(ln(PPL(Q)), ln(PPL(base)))", 100 * loss_number(result, "correlation", NULL),
            (double)NAN, 1, out);

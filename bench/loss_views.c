@@ -31,8 +31,8 @@ const json_t *loss_result(const json_t *stream, const char *text)
 
 /* ---- advice ---- */
 
-/* A reader does not notice what changes the likeliest token 3 times in 100 or less and perplexity by
- * 1 % or less. */
+/* A reader does not notice what changes the likeliest token 3 times in 100 or less and perplexity
+ * by 1 % or less. */
 static const double unnoticed_flips = 0.03, unnoticed_ratio = 1.01;
 
 struct advice {
@@ -48,8 +48,8 @@ static void say(struct advice *advice, const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     if (advice->used < advice->size) {
-        int written = vsnprintf(advice->out + advice->used, advice->size - advice->used, format,
-                                arguments);
+        int written =
+            vsnprintf(advice->out + advice->used, advice->size - advice->used, format, arguments);
         advice->used += written > 0 ? (size_t)written : 0;
     }
     va_end(arguments);
@@ -62,8 +62,7 @@ static double flips_of(const struct advice *advice, const json_t *candidate)
 
 static bool unnoticed(const struct advice *advice, const json_t *candidate)
 {
-    double ratio =
-        loss_number(loss_result(candidate, advice->text), "ppl_ratio", "value", NULL);
+    double ratio = loss_number(loss_result(candidate, advice->text), "ppl_ratio", "value", NULL);
     return flips_of(advice, candidate) <= unnoticed_flips && ratio <= unnoticed_ratio;
 }
 
@@ -237,17 +236,16 @@ void loss_markdown(const json_t *report, FILE *stream)
         const json_t *results = json_object_get(candidate, "results");
         for (size_t k = 0; k < json_array_size(results); k++) {
             const json_t *result = json_array_get(results, k);
-            fprintf(stream,
-                    "| %s | %s | %.1f | %.2f | %.4g | %.4f | %.5f [%.5f, %.5f] | %.4f | %.2f %% | "
-                    "%.2f %% |\n",
-                    loss_string(candidate, "label"), loss_string(result, "text"),
-                    loss_number(candidate, "bytes", NULL) / 1e6,
-                    loss_number(candidate, "bpw", NULL), loss_number(result, "ppl", NULL),
-                    loss_number(result, "ppl_ratio", "value", NULL),
-                    loss_number(result, "kld", "mean", NULL), bound(result, "kld", "ci95", 0),
-                    bound(result, "kld", "ci95", 1), loss_number(result, "kld", "p99", NULL),
-                    100 * loss_number(result, "top1", NULL),
-                    100 * loss_number(result, "top5", NULL));
+            fprintf(
+                stream,
+                "| %s | %s | %.1f | %.2f | %.4g | %.4f | %.5f [%.5f, %.5f] | %.4f | %.2f %% | "
+                "%.2f %% |\n",
+                loss_string(candidate, "label"), loss_string(result, "text"),
+                loss_number(candidate, "bytes", NULL) / 1e6, loss_number(candidate, "bpw", NULL),
+                loss_number(result, "ppl", NULL), loss_number(result, "ppl_ratio", "value", NULL),
+                loss_number(result, "kld", "mean", NULL), bound(result, "kld", "ci95", 0),
+                bound(result, "kld", "ci95", 1), loss_number(result, "kld", "p99", NULL),
+                100 * loss_number(result, "top1", NULL), 100 * loss_number(result, "top5", NULL));
         }
     }
 }

@@ -55,10 +55,10 @@ static void loss_options(struct loss_command *loss, struct option_set *set)
          "keep the base's logits in llama-perplexity's format", 0},
         {"base-logits", 0, OPTION_TEXT, &loss->base_logits, "FILE",
          "such a file instead of BASE and --text", 0},
-        {"no-floor", 0, OPTION_FLAG, &loss->no_floor, NULL,
-         "do not run the base against itself", 0},
-        {"details", 0, OPTION_FLAG, &loss->details, NULL, "a block a candidate, as llama-perplexity",
+        {"no-floor", 0, OPTION_FLAG, &loss->no_floor, NULL, "do not run the base against itself",
          0},
+        {"details", 0, OPTION_FLAG, &loss->details, NULL,
+         "a block a candidate, as llama-perplexity", 0},
     };
     option_set_add(set, specs, sizeof specs / sizeof specs[0]);
     common_add_output(&loss->common, set, false);
@@ -180,8 +180,9 @@ static bool find_files(struct loss_command *loss, struct loss_variant *base, cha
     int first = 0;
     if (!loss->base_logits) {
         if (count == 0)
-            return fault_set(fault, FAULT_ARGUMENT, "loss: BASE is needed: the model as it was "
-                                                    "before quantization");
+            return fault_set(fault, FAULT_ARGUMENT,
+                             "loss: BASE is needed: the model as it was "
+                             "before quantization");
         if (!model_find(operands[first++], loss->paths[0], fault))
             return false;
     }
@@ -399,6 +400,7 @@ static int loss_main(const struct command *command, int argc, char **argv)
 const struct command command_loss = {
     "loss", "BASE [CANDIDATE...] --text FILE", "what quantization costs",
     "Runs base and candidates in lock-step over the same windows of text and compares their\n"
-    "logits: perplexity, KL divergence, agreement, with intervals over the windows. CANDIDATE is a\n"
+    "logits: perplexity, KL divergence, agreement, with intervals over the windows. CANDIDATE is "
+    "a\n"
     "file, or settings of the base (kv=q8_0, activations=8, device=cpu), or FILE,kv=q8_0.",
     loss_main};

@@ -19,10 +19,10 @@ static const struct command not_yet[] = {
 };
 
 static const struct command *const commands[] = {
-    &command_chat,     &command_run,        &command_bench,  &command_devices,
-    &command_info,     &command_plan,       &command_logits, &command_tokenize,
-    &command_template, &command_loss,       &command_help_entry, &not_yet[0],
-    &not_yet[1],       &not_yet[2],         &not_yet[3],         &not_yet[4],
+    &command_chat,     &command_run,  &command_bench,      &command_devices,
+    &command_info,     &command_plan, &command_logits,     &command_tokenize,
+    &command_template, &command_loss, &command_help_entry, &not_yet[0],
+    &not_yet[1],       &not_yet[2],   &not_yet[3],         &not_yet[4],
 };
 
 static void print_usage(FILE *stream)
