@@ -41,13 +41,20 @@ static void bench_options_add(struct bench_command *bench, struct option_set *se
          "lichen-peer, if it is not beside lichen", 0},
         {"png", 0, OPTION_NOT_YET, NULL, "FILE", "a picture", 0},
         {"kernels", 0, OPTION_NOT_YET, NULL, NULL, "each kernel", 0},
-        {"shape", 0, OPTION_NOT_YET, NULL, "SHAPE", "random weights of that shape", 0},
-        {"type", 0, OPTION_NOT_YET, NULL, "TYPE", "with --shape", 0},
     };
     option_set_add(set, specs, sizeof specs / sizeof specs[0]);
+    common_add_shape(&bench->common, set);
     common_add_session(&bench->common, set);
     common_add_model(&bench->common, set);
     common_add_output(&bench->common, set, true);
+}
+
+/* A peer reads a file, and a start is that of a file. */
+static bool check_shape(struct bench_command *bench)
+{
+    return !bench->common.shape || !bench->peer_folder ||
+           fault_set(&bench->common.fault, FAULT_ARGUMENT,
+                     "--peer needs a model file: --shape has none that it could read");
 }
 
 static bool read_old(struct bench_command *bench)
@@ -110,7 +117,7 @@ static bool measure_start(struct bench_command *bench)
 {
     char folder[] = "/tmp/lichen-bench-XXXXXX", variable[64];
     bench->result.cold_s = bench->result.warm_s = -1;
-    if (bench->no_start)
+    if (bench->no_start || bench->common.shape)
         return true;
     if (!folder_temporary(folder, &bench->common.fault))
         return false;
@@ -234,7 +241,7 @@ static int bench_main(const struct command *command, int argc, char **argv)
         return status;
     }
     host_describe(&bench->host);
-    bool done = read_old(bench) && common_open(&bench->common, false, &bench->engine, NULL) &&
+    bool done = check_shape(bench) && read_old(bench) && common_open(&bench->common, false, &bench->engine, NULL) &&
                 measure_start(bench) && open_peer(bench) && measure_speed(bench) &&
                 measure_memory(bench) && report(bench);
     status = output_end(done, &bench->common.fault);

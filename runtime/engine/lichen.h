@@ -71,8 +71,18 @@ enum lichen_activations {
     LICHEN_ACTIVATIONS_FLOAT
 };
 
+/* A GGUF header in memory, without tensor data: the weights are made up, the same every time, finite
+ * and of usual size. It loads and runs as a file does; what it says means nothing. For measuring
+ * speed. */
+struct lichen_synthetic {
+    const void *header; /* [size], read at open only */
+    size_t size;
+};
+
 struct lichen_engine_options {
     const char *model;        /* path of a GGUF file; of a split one any shard */
+    const struct lichen_synthetic *synthetic; /* instead of a file; model then names it in messages;
+                                                 NULL = none */
     const char *device;       /* NULL = best Vulkan device; index, part of a name, UUID, "cpu" */
     const char *cache_folder; /* pipeline cache and such; NULL = none is kept */
     uint32_t threads;         /* of the C executor and of loading; 0 = all processors */
