@@ -7,11 +7,11 @@
 #include <string.h>
 
 enum {
-    SHAPE_TIED = 1,       /* the head is the embedding */
+    SHAPE_TIED = 1, /* the head is the embedding */
     SHAPE_QKV_BIAS = 2,
-    SHAPE_QKV_FUSED = 4,  /* attn_qkv */
-    SHAPE_GLU_FUSED = 8,  /* ffn_up has the rows gate | up */
-    SHAPE_QK_NORM = 16,   /* of each head */
+    SHAPE_QKV_FUSED = 4, /* attn_qkv */
+    SHAPE_GLU_FUSED = 8, /* ffn_up has the rows gate | up */
+    SHAPE_QK_NORM = 16,  /* of each head */
     SHAPE_POST_NORMS = 32,
     SHAPE_LAYER_NORM = 64, /* norms and feed-forward have biases, and the head */
     SHAPE_PARALLEL = 128,  /* one norm a layer */
@@ -112,7 +112,8 @@ static bool put_figures(struct maker *maker, const char *name)
     const struct shape *shape = maker->shape;
     bool layer_norm = shape->switches & SHAPE_LAYER_NORM;
     return put_text(maker, "general.architecture", shape->architecture) &&
-           put_text(maker, "general.name", name) && put_count(maker, "block_count", shape->layers) &&
+           put_text(maker, "general.name", name) &&
+           put_count(maker, "block_count", shape->layers) &&
            put_count(maker, "embedding_length", shape->dim) &&
            put_count(maker, "attention.head_count", shape->heads) &&
            put_count(maker, "attention.head_count_kv", shape->kv_heads) &&

@@ -1,6 +1,6 @@
-/* shape.h: the header of a GGUF file that does not exist: metadata, tensors and a vocabulary without
- * meaning of a well-known model (shape.def), in a weight type or a mix of types. Opened through
- * lichen_engine_options.synthetic it runs like a file, with made-up weights. */
+/* shape.h: the header of a GGUF file that does not exist: metadata, tensors and a vocabulary
+ * without meaning of a well-known model (shape.def), in a weight type or a mix of types. Opened
+ * through lichen_engine_options.synthetic it runs like a file, with made-up weights. */
 #ifndef LICHEN_SHAPE_H
 #define LICHEN_SHAPE_H
 

@@ -7,10 +7,10 @@ enum spread { SPREAD_NONE, SPREAD_MEDIUM, SPREAD_SMALL };
 struct shape_type {
     const char *name;
     enum dtype base;
-    enum dtype head;   /* output, or the embedding when it is tied */
+    enum dtype head; /* output, or the embedding when it is tied */
     enum spread spread;
-    enum dtype more;   /* attn_v and ffn_down of the layers that the spread chooses */
-    enum dtype fused;  /* attn_qkv */
+    enum dtype more;  /* attn_v and ffn_down of the layers that the spread chooses */
+    enum dtype fused; /* attn_qkv */
 };
 
 #define PLAIN(text, dtype)                                                                         \

@@ -1,6 +1,7 @@
-/* shape_type.h: which type a tensor of a made-up model has. A plain type goes to all matrices; a mix
- * follows llama.cpp's rule of that name, without its exceptions for 70B models and experts. A matrix
- * whose rows are no multiple of 256 takes the nearest type of blocks of 32, as llama.cpp does. */
+/* shape_type.h: which type a tensor of a made-up model has. A plain type goes to all matrices; a
+ * mix follows llama.cpp's rule of that name, without its exceptions for 70B models and experts. A
+ * matrix whose rows are no multiple of 256 takes the nearest type of blocks of 32, as llama.cpp
+ * does. */
 #ifndef LICHEN_SHAPE_TYPE_H
 #define LICHEN_SHAPE_TYPE_H
 

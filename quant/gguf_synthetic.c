@@ -1,7 +1,7 @@
 /* gguf_synthetic.c: made-up tensor data. A tensor is one stream of pseudo-random bytes
  *   word[i] = mix(seed + (i + 1) golden)        (SplitMix64: Steele, Lea, Flood 2014)
- * that can be entered anywhere; in each block the fields that scale it are then overwritten, so that
- * every number is finite and the root mean square of the weights is what the tensor needs. */
+ * that can be entered anywhere; in each block the fields that scale it are then overwritten, so
+ * that every number is finite and the root mean square of the weights is what the tensor needs. */
 #include "block.h"
 #include "gguf_internal.h"
 #include "half.h"

@@ -14,7 +14,7 @@ struct bench_command {
     struct common common;
     uint32_t prompt, tokens, repeats;
     struct option_counts depths;
-    bool csv, no_start;
+    bool csv, no_start, kernels;
     const char *compare, *peer_folder, *peer_program;
     json_t *old;
     struct host host;
@@ -40,7 +40,8 @@ static void bench_options_add(struct bench_command *bench, struct option_set *se
         {"peer-program", 0, OPTION_TEXT, &bench->peer_program, "FILE",
          "lichen-peer, if it is not beside lichen", 0},
         {"png", 0, OPTION_NOT_YET, NULL, "FILE", "a picture", 0},
-        {"kernels", 0, OPTION_NOT_YET, NULL, NULL, "each kernel", 0},
+        {"kernels", 0, OPTION_FLAG, &bench->kernels, NULL,
+         "where the time goes: each kernel, by timestamps", 0},
     };
     option_set_add(set, specs, sizeof specs / sizeof specs[0]);
     common_add_shape(&bench->common, set);
@@ -156,6 +157,7 @@ static bool measure_speed(struct bench_command *bench)
         .depths = bench->depths.items,
         .depth_count = bench->depths.count,
         .peer = bench->peer,
+        .kernels = bench->kernels,
         .progress = output_progress,
         .context = &bench->common.output,
     };
@@ -241,10 +243,11 @@ static int bench_main(const struct command *command, int argc, char **argv)
         return status;
     }
     host_describe(&bench->host);
-    bool done = check_shape(bench) && read_old(bench) && common_open(&bench->common, false, &bench->engine, NULL) &&
-                measure_start(bench) && open_peer(bench) && measure_speed(bench) &&
-                measure_memory(bench) && report(bench);
+    bool done = check_shape(bench) && read_old(bench) &&
+                common_open(&bench->common, false, &bench->engine, NULL) && measure_start(bench) &&
+                open_peer(bench) && measure_speed(bench) && measure_memory(bench) && report(bench);
     status = output_end(done, &bench->common.fault);
+    bench_result_free(&bench->result);
     bench_peer_close(bench->peer);
     lichen_engine_close(bench->engine);
     json_decref(bench->old);

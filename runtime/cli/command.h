@@ -31,7 +31,7 @@ struct common {
     bool exact;
     struct sampler_options sampler;
     bool seed_given;
-    char path[PATH_SIZE]; /* of the model, once found; of a shape its name */
+    char path[PATH_SIZE];     /* of the model, once found; of a shape its name */
     const char *shape, *type; /* NULL = a file; type NULL = q4_k_m */
 };
 

@@ -101,7 +101,8 @@ static bool find_or_make(struct common *common, struct common_shape *shape,
                             : model_find(common->model, common->path, fault);
     if (common->model)
         return fault_set(fault, FAULT_ARGUMENT,
-                         "--shape %.60s makes up a model: it takes no file beside it", common->shape);
+                         "--shape %.60s makes up a model: it takes no file beside it",
+                         common->shape);
     struct shape_header header;
     if (!shape_make(common->shape, common->type ? common->type : "q4_k_m", &header, fault))
         return false;
