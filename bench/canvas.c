@@ -284,10 +284,22 @@ static void write_line(void *context, struct canvas_point from, struct canvas_po
     cover_line(writer->canvas, place(writer, from), place(writer, to), writer->stroke);
 }
 
-static struct canvas_box text_box(const struct canvas_text *style, struct canvas_point start,
-                                  float width)
+/* Where the first glyph begins. */
+static struct canvas_point text_start(const struct canvas_text *style, float x, float y,
+                                      float width)
+{
+    float back = style->align == CANVAS_START    ? 0
+                 : style->align == CANVAS_MIDDLE ? width / 2
+                                                 : width;
+    return (struct canvas_point){x - (style->upwards ? 0 : back), y + (style->upwards ? back : 0)};
+}
+
+struct canvas_box canvas_text_box(const struct canvas_text *style, float x, float y,
+                                  const char *text)
 {
     float up = STROKE_FONT_CAPITAL * unit_of(style), down = STROKE_FONT_DESCENT * unit_of(style);
+    float width = canvas_text_width(style, text);
+    struct canvas_point start = text_start(style, x, y, width);
     if (style->upwards)
         return (struct canvas_box){start.x - up, start.y - width, start.x + down, start.y};
     return (struct canvas_box){start.x, start.y - up, start.x + width, start.y + down};
@@ -296,18 +308,13 @@ static struct canvas_box text_box(const struct canvas_text *style, struct canvas
 void canvas_text(struct canvas *canvas, float x, float y, const struct canvas_text *style,
                  const char *text)
 {
-    float width = canvas_text_width(style, text);
-    float back = style->align == CANVAS_START    ? 0
-                 : style->align == CANVAS_MIDDLE ? width / 2
-                                                 : width;
-    struct writer writer = {
-        .canvas = canvas,
-        .origin = {x - (style->upwards ? 0 : back), y + (style->upwards ? back : 0)},
-        .unit = unit_of(style),
-        .stroke = stroke_of(style),
-        .upwards = style->upwards};
+    struct writer writer = {.canvas = canvas,
+                            .origin = text_start(style, x, y, canvas_text_width(style, text)),
+                            .unit = unit_of(style),
+                            .stroke = stroke_of(style),
+                            .upwards = style->upwards};
     if (*text && canvas->text_count < CANVAS_TEXT_MAX)
-        canvas->texts[canvas->text_count++] = text_box(style, writer.origin, width);
+        canvas->texts[canvas->text_count++] = canvas_text_box(style, x, y, text);
     while (*text) {
         uint32_t code = next_code(&text);
         float advance = advance_of(style, code);

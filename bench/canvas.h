@@ -59,6 +59,9 @@ struct canvas_text {
 /* One line of UTF-8 with its baseline at (x, y); what the font has not is a box. */
 void canvas_text(struct canvas *canvas, float x, float y, const struct canvas_text *style,
                  const char *text);
+/* Where it would be drawn: from the top of the capitals to below the longest letters. */
+struct canvas_box canvas_text_box(const struct canvas_text *style, float x, float y,
+                                  const char *text);
 float canvas_text_width(const struct canvas_text *style, const char *text);
 /* Longest beginning of text that is no wider than width, with "..." when it is not all. */
 void canvas_text_fit(const struct canvas_text *style, const char *text, float width, char *dst,

@@ -19,6 +19,7 @@ struct layout {
     struct axis axis;
     float group_width, bar_width;
     bool values_upwards, notes, labels_upwards, values_hidden;
+    size_t label_stride; /* one label for so many groups */
 };
 
 static double top_of(const struct chart_bar *bar)
@@ -67,6 +68,9 @@ static void arrange(const struct chart_bars *bars, struct canvas_box box, struct
     layout->group_width =
         (layout->plot.x1 - layout->plot.x0) / (float)(bars->group_count ? bars->group_count : 1);
     layout->labels_upwards = label > 0.92f * layout->group_width;
+    layout->label_stride = 1;
+    if (layout->labels_upwards && layout->group_width < 1.2f * TEXT)
+        layout->label_stride = (size_t)ceilf(1.2f * TEXT / layout->group_width);
     if (layout->labels_upwards)
         layout->plot.y1 -= label - TEXT;
     float room = 0.72f * layout->group_width / (float)bars->series_count;
@@ -82,6 +86,14 @@ static void arrange(const struct chart_bars *bars, struct canvas_box box, struct
     layout->axis.to = layout->plot.y0;
     double share = (double)(above / (layout->plot.y1 - layout->plot.y0));
     axis_fit(&layout->axis, 0, highest(bars) / (1 - fmin(share, 0.8)), false, 6);
+}
+
+/* On paper of its own: grid lines do not run through it. */
+static void draw_text(struct canvas *canvas, float x, float y, const struct canvas_text *style,
+                      const char *text)
+{
+    canvas_fill(canvas, canvas_text_box(style, x, y, text), CHART_PAPER);
+    canvas_text(canvas, x, y, style, text);
 }
 
 static void draw_whisker(struct canvas *canvas, const struct layout *layout, float x,
@@ -110,7 +122,7 @@ static void draw_value(struct canvas *canvas, const struct layout *layout, float
         style.align = CANVAS_START;
         x += 0.35f * SMALL;
     }
-    canvas_text(canvas, x, y, &style, text);
+    draw_text(canvas, x, y, &style, text);
 }
 
 static void draw_note(struct canvas *canvas, const struct layout *layout, float middle, double top,
@@ -120,7 +132,7 @@ static void draw_note(struct canvas *canvas, const struct layout *layout, float 
     if (canvas_text_width(&style, note) > layout->group_width)
         return;
     float y = axis_at(&layout->axis, top);
-    canvas_text(canvas, middle, y - (layout->values_upwards ? 4.2f : 1.9f) * SMALL, &style, note);
+    draw_text(canvas, middle, y - (layout->values_upwards ? 4.2f : 1.9f) * SMALL, &style, note);
 }
 
 static void draw_label(struct canvas *canvas, const struct layout *layout, float middle,
@@ -133,8 +145,6 @@ static void draw_label(struct canvas *canvas, const struct layout *layout, float
         style.align = CANVAS_END;
         middle += 0.35f * TEXT;
         y = layout->plot.y1 + 0.5f * TEXT;
-        if (layout->group_width < TEXT)
-            return;
     }
     canvas_text(canvas, middle, y, &style, label);
 }
@@ -163,7 +173,8 @@ static void draw_group(struct canvas *canvas, const struct chart_bars *bars,
         x += layout->bar_width;
     }
     draw_note(canvas, layout, middle, top, bars->groups[group].note);
-    draw_label(canvas, layout, middle, bars->groups[group].label);
+    if (group % layout->label_stride == 0)
+        draw_label(canvas, layout, middle, bars->groups[group].label);
 }
 
 void chart_bars_draw(struct canvas *canvas, struct canvas_box box, const struct chart_bars *bars)

@@ -11,18 +11,18 @@ static const char *const glyphs[LAST - FIRST + 1] = {
     "0n0g 0d0d",                              /* ! */
     "0n0l 2n2l",                              /* " */
     "2d3n 5d6n 0g7g 1k8k",                    /* # */
-    "~6l5m0m0j6h6e1e0f 3o3c",                 /* $ */
+    "~6l5m0m0j6h6e1e0f 3n3c",                 /* $ */
     "@0j0n3n3j @5d5h8h8d 1d7n",               /* % */
     "~7h5d0d0h5j5n1n1k3h7d",                  /* & */
     "0n0l",                                   /* ' */
-    "~2o0k0f2b",                              /* ( */
-    "~0o2k2f0b",                              /* ) */
+    "~2n0k0f2b",                              /* ( */
+    "~0n2k2f0b",                              /* ) */
     "2m2g 0l4h 4l0h",                         /* * */
     "0h6h 3e3k",                              /* + */
     "1e0b",                                   /* , */
     "0h4h",                                   /* - */
     "0d0d",                                   /* . */
-    "0c5o",                                   /* / */
+    "0c5n",                                   /* / */
     "@0d0n6n6d",                              /* 0 */
     "1l3n3d",                                 /* 1 */
     "~0k0n6n6j3h0d 0d6d",                     /* 2 */
@@ -39,7 +39,7 @@ static const char *const glyphs[LAST - FIRST + 1] = {
     "0j6j 0g6g",                              /* = */
     "0k5h0e",                                 /* > */
     "~0l0n5n5j2i2g 2d2d",                     /* ? */
-    "@3f3j6j6f ~6j6f8f9o0o0b8b",              /* @ */
+    "@3f3j6j6f ~6j6f8f9n0n0b8b",              /* @ */
     "0d4n8d 1g7g",                            /* A */
     "0d0n4n 0i4i 0d4d ~4n7n7i4i ~4i8i8d4d",   /* B */
     "~7l6n0n0d6d7f",                          /* C */
@@ -66,9 +66,9 @@ static const char *const glyphs[LAST - FIRST + 1] = {
     "0d7n 0n7d",                              /* X */
     "0n4i8n 4i4d",                            /* Y */
     "0n7n0d7d",                               /* Z */
-    "2o0o0b2b",                               /* [ */
-    "0o5c",                                   /* \ */
-    "0o2o2b0b",                               /* ] */
+    "2n0n0b2b",                               /* [ */
+    "0n5c",                                   /* \ */
+    "0n2n2b0b",                               /* ] */
     "0k3n6k",                                 /* ^ */
     "0c6c",                                   /* _ */
     "0n1l",                                   /* ` */
@@ -83,7 +83,7 @@ static const char *const glyphs[LAST - FIRST + 1] = {
     "0k0d 0n0n",                              /* i */
     "1k1d ~1d1a0a 1n1n",                      /* j */
     "0n0d 5k0f 2h5d",                         /* k */
-    "0n0d",                                   /* l */
+    "0n0f ~0f0d2d",                           /* l */
     "0k0d ~0h0k4k4h 4h4d ~4h4k8k8h 8h8d",     /* m */
     "0k0d ~0h0k6k6h 6h6d",                    /* n */
     "@0d0k6k6d",                              /* o */
@@ -98,9 +98,9 @@ static const char *const glyphs[LAST - FIRST + 1] = {
     "0d6k 0k6d",                              /* x */
     "0k3d 6k2a",                              /* y */
     "0k5k0d5d",                               /* z */
-    "~3o1o1i0h ~0h1h1b3b",                    /* { */
-    "0o0b",                                   /* | */
-    "~0o2o2i3h ~3h2h2b0b",                    /* } */
+    "~3n1n1i0h ~0h1h1b3b",                    /* { */
+    "0n0b",                                   /* | */
+    "~0n2n2i3h ~3h2h2b0b",                    /* } */
     "~0h2k4f6i",                              /* ~ */
 };
 /* clang-format on */

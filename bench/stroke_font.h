@@ -1,7 +1,7 @@
 /* stroke_font.h: letters as strokes, drawn for lichen: printable ASCII, with widths of their own.
  *
  * A glyph is strokes separated by blanks; a stroke is points of two characters, x '0' .. ';' (0 to
- * 11) and y 'a' .. 'o' (-3 to 11; 'd' is the baseline, 'k' the top of small letters, 'n' of
+ * 11) and y 'a' .. 'n' (-3 to 10; 'd' is the baseline, 'k' the top of small letters, 'n' of
  * capitals). Plain: straight lines. '~' first: a quadratic B-spline that begins and ends at its end
  * points; '@' first: a closed one, so that '@' and the corners of a rectangle is an oval in it. */
 #ifndef LICHEN_STROKE_FONT_H

@@ -231,8 +231,9 @@ static void chart_head(const struct bench_command *bench, struct bench_chart_hea
 {
     const struct lichen_device *device = lichen_engine_device(bench->engine);
     struct lichen_model_info info;
+    const char *slash = strrchr(bench->common.path, '/');
     lichen_model_info(bench->engine, &info);
-    snprintf(head->title, sizeof head->title, "%.150s", info.name[0] ? info.name : info.path);
+    snprintf(head->title, sizeof head->title, "%.250s", slash ? slash + 1 : bench->common.path);
     snprintf(head->device, sizeof head->device,
              "%.0f M parameters, %.2f bits each, on %.80s, %.80s", (double)info.parameters / 1e6,
              info.bits_per_weight, device->name, device->driver);
