@@ -322,6 +322,19 @@ static bool reader_accepts(const struct buffer *header, uint64_t size, struct fa
     return true;
 }
 
+bool gguf_writer_header(const struct gguf_writer *writer, void **bytes, size_t *size,
+                        struct fault *fault)
+{
+    struct buffer header = {0};
+    if (!build_header(writer, &header, fault)) {
+        free(header.bytes);
+        return false;
+    }
+    *bytes = header.bytes;
+    *size = header.size;
+    return true;
+}
+
 /* writing */
 
 static bool append_padding(struct gguf_writer *writer, uint64_t size, struct fault *fault)

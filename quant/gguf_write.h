@@ -26,6 +26,10 @@ bool gguf_put_entry(struct gguf_writer *writer, const struct gguf *source,
 bool gguf_put_tensor(struct gguf_writer *writer, const char *name, enum dtype dtype,
                      uint32_t dim_count, const uint64_t *dims, struct fault *fault);
 
+/* The head of the file alone, up to where the tensor data would begin; *bytes is malloc'd. */
+bool gguf_writer_header(const struct gguf_writer *writer, void **bytes, size_t *size,
+                        struct fault *fault);
+
 /* No more put calls after begin. write appends tensor data; the caller writes each tensor's exact
  * size in order (padding is added here). finish checks that all came, then makes the file whole. */
 uint64_t gguf_writer_size(const struct gguf_writer *writer); /* bytes of the finished file */
