@@ -170,6 +170,16 @@ void gpu_matmul_record(const struct gpu_matmul *matmul, struct gpu_commands *com
     }
 }
 
+const char *gpu_matmul_name(const struct gpu_matmul *matmul)
+{
+    return gpu_kernel_name(matmul->parts[0].kernel);
+}
+
+uint32_t gpu_matmul_dispatches(const struct gpu_matmul *matmul)
+{
+    return matmul->part_count;
+}
+
 /* ---- what a caller asks before ---- */
 
 bool gpu_matmul_wants_quants(struct gpu_device *device, enum dtype dtype, uint32_t tokens_max,
