@@ -6,6 +6,7 @@
  *   gpu_fuse.c     which steps of the plan share a kernel
  *   gpu_lower.c    plan -> calls (kernel, bindings, grid); gpu_lower_*.c one function an operation
  *   gpu_record.c   calls -> recorded command buffers; barriers follow from reads and writes
+ *   gpu_time.c     the last run again, every call between timestamps
  *   exec_gpu.c     running, reading back
  *
  * Memory that calls read and write is divided into areas; an area's id is what barriers are
