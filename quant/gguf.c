@@ -62,12 +62,13 @@ static const struct {
     {"\0\0\0\0", "it begins with zeros; it was never written to its end"},
 };
 
-static bool check_magic(struct cursor *cursor)
+static bool check_magic(struct cursor *cursor, bool unfinished)
 {
+    static const uint8_t nothing[4];
     const uint8_t *magic = cursor_bytes(cursor, 4, "the magic");
     if (!magic)
         return false;
-    if (memcmp(magic, "GGUF", 4) == 0)
+    if (memcmp(magic, unfinished ? (const char *)nothing : "GGUF", 4) == 0)
         return true;
     for (size_t i = 0; i < sizeof not_gguf / sizeof not_gguf[0]; i++)
         if (memcmp(magic, not_gguf[i].magic, 4) == 0)
@@ -254,9 +255,9 @@ static bool place_tensors(struct gguf *gguf, uint64_t header_size, uint64_t file
     return true;
 }
 
-static bool read_head(struct gguf *gguf, struct cursor *cursor, uint64_t file_size)
+static bool read_head(struct gguf *gguf, struct cursor *cursor, uint64_t file_size, bool unfinished)
 {
-    if (!check_magic(cursor) || !check_version(cursor))
+    if (!check_magic(cursor, unfinished) || !check_version(cursor))
         return false;
     uint64_t tensor_count = cursor_u64(cursor, "the tensor count");
     uint64_t field_count = cursor_u64(cursor, "the metadata count");
@@ -274,7 +275,7 @@ static bool read_head(struct gguf *gguf, struct cursor *cursor, uint64_t file_si
 
 /* open and close */
 
-static bool open_file(struct gguf *gguf, const char *path, struct fault *fault)
+static bool open_file(struct gguf *gguf, const char *path, bool unfinished, struct fault *fault)
 {
     gguf->files = calloc(1, sizeof *gguf->files);
     if (!gguf->files)
@@ -284,18 +285,18 @@ static bool open_file(struct gguf *gguf, const char *path, struct fault *fault)
     gguf->file_count = 1;
     struct cursor cursor;
     bool done = cursor_open(&cursor, gguf->files[0], GGUF_HEADER_MAX, fault) &&
-                read_head(gguf, &cursor, file_size(gguf->files[0]));
+                read_head(gguf, &cursor, file_size(gguf->files[0]), unfinished);
     cursor_close(&cursor);
     return done;
 }
 
-bool gguf_open_one(const char *path, struct gguf **out, struct fault *fault)
+static bool open_one(const char *path, bool unfinished, struct gguf **out, struct fault *fault)
 {
     *out = NULL;
     struct gguf *gguf = calloc(1, sizeof *gguf);
     if (!gguf)
         return fault_set(fault, FAULT_MEMORY, "%s: no memory to open it", path);
-    if (!open_file(gguf, path, fault)) {
+    if (!open_file(gguf, path, unfinished, fault)) {
         if (fault && fault->kind != FAULT_FILE) /* those name the path themselves */
             fault_context(fault, "%s", path);
         gguf_close(gguf);
@@ -303,6 +304,16 @@ bool gguf_open_one(const char *path, struct gguf **out, struct fault *fault)
     }
     *out = gguf;
     return true;
+}
+
+bool gguf_open_one(const char *path, struct gguf **out, struct fault *fault)
+{
+    return open_one(path, false, out, fault);
+}
+
+bool gguf_open_unfinished(const char *path, struct gguf **out, struct fault *fault)
+{
+    return open_one(path, true, out, fault);
 }
 
 bool gguf_parse(const void *bytes, size_t size, uint64_t file_size, struct gguf **out,
@@ -314,7 +325,7 @@ bool gguf_parse(const void *bytes, size_t size, uint64_t file_size, struct gguf 
         return fault_set(fault, FAULT_MEMORY, "no memory for a GGUF description");
     struct cursor cursor;
     cursor_open_bytes(&cursor, bytes, size, GGUF_HEADER_MAX, fault);
-    if (!read_head(gguf, &cursor, file_size)) {
+    if (!read_head(gguf, &cursor, file_size, false)) {
         gguf_close(gguf);
         return false;
     }
@@ -334,6 +345,16 @@ void gguf_close(struct gguf *gguf)
 }
 
 /* access */
+
+uint32_t gguf_file_count(const struct gguf *gguf)
+{
+    return gguf->file_count;
+}
+
+const char *gguf_file_path(const struct gguf *gguf, uint32_t index)
+{
+    return file_path(gguf->files[index]);
+}
 
 const char *gguf_path(const struct gguf *gguf)
 {
