@@ -83,14 +83,6 @@ static bool read_byte_level(struct tokenizer_import *import, const struct tokeni
     return json_unicode_normalizer(import, json->normalizer, fault);
 }
 
-/* "<0x0A>" */
-static bool is_byte(const struct piece *piece)
-{
-    const char *hex = "0123456789ABCDEFabcdef";
-    return piece->size == 6 && memcmp(piece->bytes, "<0x", 3) == 0 && piece->bytes[5] == '>' &&
-           strchr(hex, piece->bytes[3]) && strchr(hex, piece->bytes[4]);
-}
-
 static bool read_pieces(struct tokenizer_import *import, const struct tokenizer_json *json,
                         struct fault *fault)
 {
@@ -98,9 +90,8 @@ static bool read_pieces(struct tokenizer_import *import, const struct tokenizer_
     int64_t unknown_id = unknown ? piece_find(import, unknown, strlen(unknown)) : -1;
     bool fallback = json_is_true(json_option(json, "byte_fallback"));
     bool cut;
-    for (uint32_t id = 0; fallback && id < import->count; id++)
-        if (import->pieces[id].kind == PIECE_NORMAL && is_byte(&import->pieces[id]))
-            import->pieces[id].kind = PIECE_BYTE;
+    if (fallback)
+        mark_bytes(import);
     if (unknown_id >= 0) {
         import->pieces[unknown_id].kind = PIECE_UNKNOWN;
         import->specials[SPECIAL_UNKNOWN] = unknown_id;

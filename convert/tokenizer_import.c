@@ -17,6 +17,7 @@ static const struct {
     read_bytes *reader;
 } readers[] = {
     {"tokenizer.json", tokenizer_json_read},
+    {"tokenizer.model", tokenizer_spm_read},
 };
 
 static bool read_vocabulary(struct tokenizer_import *import, const char *folder,
@@ -115,7 +116,7 @@ bool tokenizer_import_open(const char *folder, const struct tokenizer_hints *hin
         return import_no_memory(fault);
     arena_init(&import->arena, 0);
     import->hints = *hints;
-    import->add_bos = import->add_eos = import->add_separator = TRI_UNKNOWN;
+    import->add_bos = import->add_eos = TRI_UNKNOWN;
     import->add_space_prefix = import->remove_extra_whitespaces = TRI_UNKNOWN;
     import->lowercase = import->strip_accents = TRI_UNKNOWN;
     for (int i = 0; i < SPECIAL_COUNT; i++)
@@ -248,10 +249,12 @@ static bool put_switches(const struct tokenizer_import *import, struct gguf_writ
                          struct fault *fault)
 {
     bool bos = import->add_bos == TRI_TRUE && import->specials[SPECIAL_BOS] >= 0;
-    bool eos = import->add_eos == TRI_TRUE && import->specials[SPECIAL_EOS] >= 0;
+    enum tokenizer_special end = import->model_has_separator ? SPECIAL_SEPARATOR : SPECIAL_EOS;
+    bool eos = import->add_eos == TRI_TRUE && import->specials[end] >= 0;
+    const char *end_key = import->model_has_separator ? "tokenizer.ggml.add_sep_token"
+                                                      : "tokenizer.ggml.add_eos_token";
     return gguf_put_bool(writer, "tokenizer.ggml.add_bos_token", bos, fault) &&
-           gguf_put_bool(writer, "tokenizer.ggml.add_eos_token", eos, fault) &&
-           put_switch(writer, "tokenizer.ggml.add_sep_token", import->add_separator, fault) &&
+           gguf_put_bool(writer, end_key, eos, fault) &&
            put_switch(writer, "tokenizer.ggml.add_space_prefix", import->add_space_prefix, fault) &&
            put_switch(writer, "tokenizer.ggml.remove_extra_whitespaces",
                       import->remove_extra_whitespaces, fault) &&
@@ -260,6 +263,8 @@ static bool put_switches(const struct tokenizer_import *import, struct gguf_writ
                       fault) &&
            put_text(writer, "tokenizer.ggml.normalizer.unicode", import->normalizer, fault) &&
            put_text(writer, "tokenizer.ggml.space_prefix_scheme", import->space_prefix, fault) &&
+           (import->word_chars == 0 ||
+            gguf_put_u32(writer, "tokenizer.ggml.max_word_chars", import->word_chars, fault)) &&
            (!import->charsmap ||
             gguf_put_array(writer, "tokenizer.ggml.precompiled_charsmap", GGUF_U8, import->charsmap,
                            import->charsmap_size, fault));

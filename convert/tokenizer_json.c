@@ -231,12 +231,19 @@ bool json_added_read(struct tokenizer_import *import, struct tokenizer_json *jso
 static bool dispatch(struct tokenizer_import *import, struct tokenizer_json *json,
                      struct fault *fault)
 {
+    static const struct {
+        const char *type;
+        bool (*read)(struct tokenizer_import *, struct tokenizer_json *, struct fault *);
+    } models[] = {
+        {"BPE", json_bpe_read}, {"Unigram", json_unigram_read}, {"WordPiece", json_wordpiece_read}};
     const char *type = json_string_value(json_option(json, "type"));
     if (!type && json->merges_at)
         type = "BPE";
-    if (type && strcmp(type, "BPE") == 0)
-        return json_bpe_read(import, json, fault);
-    return fault_set(fault, FAULT_UNSUPPORTED, "model.type is \"%.60s\", lichen reads BPE",
+    for (size_t i = 0; type && i < sizeof models / sizeof *models; i++)
+        if (strcmp(type, models[i].type) == 0)
+            return models[i].read(import, json, fault);
+    return fault_set(fault, FAULT_UNSUPPORTED,
+                     "model.type is \"%.60s\", lichen reads BPE, Unigram and WordPiece",
                      type ? type : "missing");
 }
 

@@ -17,6 +17,11 @@ struct tokenizer_json {
 bool json_bpe_read(struct tokenizer_import *import, struct tokenizer_json *json,
                    struct fault *fault);
 
+bool json_unigram_read(struct tokenizer_import *import, struct tokenizer_json *json,
+                       struct fault *fault);
+bool json_wordpiece_read(struct tokenizer_import *import, struct tokenizer_json *json,
+                         struct fault *fault);
+
 /* An object spelling -> id as pieces of PIECE_NORMAL. */
 bool json_vocab_read(struct tokenizer_import *import, struct tokenizer_json *json,
                      struct fault *fault);

@@ -133,6 +133,22 @@ bool piece_add(struct tokenizer_import *import, const char *bytes, size_t size, 
     return true;
 }
 
+/* "<0x0A>" */
+static bool is_byte(const struct piece *piece)
+{
+    const char *hex = "0123456789ABCDEFabcdef";
+    return piece->size == 6 && memcmp(piece->bytes, "<0x", 3) == 0 && piece->bytes[5] == '>' &&
+           piece->bytes[3] && strchr(hex, piece->bytes[3]) && piece->bytes[4] &&
+           strchr(hex, piece->bytes[4]);
+}
+
+void mark_bytes(struct tokenizer_import *import)
+{
+    for (uint32_t id = 0; id < import->count; id++)
+        if (import->pieces[id].kind == PIECE_NORMAL && is_byte(&import->pieces[id]))
+            import->pieces[id].kind = PIECE_BYTE;
+}
+
 /* ---- merges ---- */
 
 static bool merge_part(const char *what, const char *bytes, size_t size, uint32_t index,

@@ -69,10 +69,11 @@ struct tokenizer_import {
     bool model_has_separator; /* what ends a text is [SEP], not eos (WordPiece) */
     const char *charsmap;     /* [charsmap_size], arena, tokenizer.ggml.precompiled_charsmap */
     size_t charsmap_size;
-    int64_t specials[SPECIAL_COUNT];     /* -1 = none */
-    int add_bos, add_eos, add_separator; /* TRI_ */
+    int64_t specials[SPECIAL_COUNT]; /* -1 = none */
+    int add_bos, add_eos;            /* TRI_; add_eos: [SEP] where model_has_separator */
     int add_space_prefix, remove_extra_whitespaces, lowercase, strip_accents;
     const char *space_prefix; /* tokenizer.ggml.space_prefix_scheme, NULL = SentencePiece's */
+    uint32_t word_chars;      /* WordPiece: a longer word is unknown, 0 = not said */
     int32_t *ends;            /* [end_count], arena: what ends an answer besides eos */
     uint32_t end_count;
 
@@ -89,6 +90,9 @@ bool piece_add(struct tokenizer_import *import, const char *bytes, size_t size, 
                enum piece_kind kind, float score, struct fault *fault);
 /* Its id, -1 when there is none. */
 int64_t piece_find(const struct tokenizer_import *import, const char *bytes, size_t size);
+/* "<0x0A>" and its like, where they are normal pieces, become PIECE_BYTE. */
+void mark_bytes(struct tokenizer_import *import);
+
 /* The merge of two pieces, by their spelling. Both parts and the whole must be pieces. */
 bool merge_add(struct tokenizer_import *import, const char *left, size_t left_size,
                const char *right, size_t right_size, struct fault *fault);
@@ -119,6 +123,8 @@ bool import_load(struct tokenizer_import *import, const char *folder, const char
 /* The readers. Each fills pieces, merges or scores, model, pre and switches. */
 bool tokenizer_json_read(struct tokenizer_import *import, const char *bytes, size_t size,
                          struct fault *fault);
+bool tokenizer_spm_read(struct tokenizer_import *import, const char *bytes, size_t size,
+                        struct fault *fault);
 /* tokenizer_config.json and what else stands beside it: special ids, templates. */
 bool tokenizer_config_read(struct tokenizer_import *import, const char *folder,
                            struct fault *fault);

@@ -74,6 +74,7 @@ struct tokenizer {
     float unknown_score;
     /* WordPiece */
     bool lowercase, strip_accents;
+    uint32_t word_chars; /* a longer word is unknown, 0 = no limit */
 };
 
 enum { TOKEN_SIZE_LIMIT = 65536 };
