@@ -104,7 +104,8 @@ static bool read_switches(struct tokenizer *tokenizer, const struct gguf *gguf, 
            gguf_bool(gguf, "tokenizer.ggml.add_space_prefix", false, &tokenizer->dummy_space,
                      fault) &&
            gguf_bool(gguf, "tokenizer.ggml.remove_extra_whitespaces", false,
-                     &tokenizer->trim_spaces, fault);
+                     &tokenizer->trim_spaces, fault) &&
+           charsmap_read(tokenizer, gguf, fault);
 }
 
 static bool create_model(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
@@ -266,6 +267,21 @@ static bool takes_dummy(const struct tokenizer *tokenizer, const struct stretch 
     return false;
 }
 
+/* The size without the spaces at the end, of which only start bytes stay. SentencePiece takes away
+ * U+2581 that the text itself has as well. */
+static size_t without_spaces(const char *text, size_t start, size_t size)
+{
+    for (;;) {
+        if (size > start && text[size - 1] == ' ')
+            size--;
+        else if (size >= start + SPACE_MARK_SIZE &&
+                 memcmp(text + size - SPACE_MARK_SIZE, SPACE_MARK, SPACE_MARK_SIZE) == 0)
+            size -= SPACE_MARK_SIZE;
+        else
+            return size;
+    }
+}
+
 /* A copy with the dummy space in front and, where the file wants it, no needless spaces; empty when
  * it is the whole text and only a dummy space is left. */
 static char *prepare(const struct tokenizer *tokenizer, const struct stretch *stretch,
@@ -284,14 +300,14 @@ static char *prepare(const struct tokenizer *tokenizer, const struct stretch *st
             prepared[used++] = stretch->text[i];
         behind_space = space;
     }
-    if (tokenizer->trim_spaces && stretch->closes && used > start && prepared[used - 1] == ' ')
-        used--;
+    if (tokenizer->trim_spaces && stretch->closes)
+        used = without_spaces(prepared, start, used);
     *prepared_size = used > start || !stretch->closes ? used : 0;
     return prepared;
 }
 
-static bool encode_stretch(const struct tokenizer *tokenizer, const struct stretch *stretch,
-                           struct scratch *scratch, struct token_list *out, struct fault *fault)
+static bool encode_mapped(const struct tokenizer *tokenizer, const struct stretch *stretch,
+                          struct scratch *scratch, struct token_list *out, struct fault *fault)
 {
     if (!tokenizer->trim_spaces && !takes_dummy(tokenizer, stretch))
         return encode_fragment(tokenizer, stretch->text, stretch->size, scratch, out, fault);
@@ -301,6 +317,21 @@ static bool encode_stretch(const struct tokenizer *tokenizer, const struct stret
         return vocab_no_memory(fault);
     bool encoded = encode_fragment(tokenizer, prepared, size, scratch, out, fault);
     free(prepared);
+    return encoded;
+}
+
+static bool encode_stretch(const struct tokenizer *tokenizer, const struct stretch *stretch,
+                           struct scratch *scratch, struct token_list *out, struct fault *fault)
+{
+    if (!tokenizer->charsmap)
+        return encode_mapped(tokenizer, stretch, scratch, out, fault);
+    struct stretch mapped = *stretch;
+    char *text = charsmap_apply(tokenizer, stretch->text, stretch->size, &mapped.size);
+    if (!text)
+        return vocab_no_memory(fault);
+    mapped.text = text;
+    bool encoded = encode_mapped(tokenizer, &mapped, scratch, out, fault);
+    free(text);
     return encoded;
 }
 

@@ -60,7 +60,8 @@ struct tokenizer {
     struct prefix_index pieces;  /* unigram, WordPiece: what text is made of */
     bool dummy_space;            /* SentencePiece: a text begins with a space */
     enum space_scheme space_scheme;
-    bool trim_spaces; /* SentencePiece: no space at the ends, none doubled */
+    const struct charsmap *charsmap; /* SentencePiece, arena; NULL = none */
+    bool trim_spaces;                /* SentencePiece: no space at the ends, none doubled */
     /* BPE */
     struct pretokenizer *pre; /* owned */
     struct merge_table merges;
@@ -150,6 +151,12 @@ bool wordpiece_encode(const struct tokenizer *tokenizer, const char *text, size_
 bool normal_form_read(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
 char *normalize_text(const struct tokenizer *tokenizer, const char *text, size_t size,
                      size_t *normal_size, struct fault *fault);
+
+/* SentencePiece's character map (charsmap.c): reads tokenizer->charsmap, if there is one; text by
+ * it, malloc'd. */
+bool charsmap_read(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
+char *charsmap_apply(const struct tokenizer *tokenizer, const char *text, size_t size,
+                     size_t *mapped_size);
 
 /* GPT-2's byte alphabet (bpe.c): the character that stands for a byte, and the byte that a
  * character stands for (-1 = none). */

@@ -1,6 +1,6 @@
 /* tokenizer_probe.c: imports a tokenizer folder and compares ids with a golden file of
  * gen_tokenizer_golden.py, for hand use and for that script.
- * usage: tokenizer_probe FOLDER OUT.gguf [GOLDEN.json [ROWS]] */
+ * usage: tokenizer_probe FOLDER OUT.gguf [GOLDEN.json [ROWS [MODEL_TYPE]]] */
 #include "imported.h"
 
 #include <jansson.h>
@@ -55,6 +55,8 @@ int main(int argc, char **argv)
         return 2;
     if (argc > 4)
         hints.vocab_size = (uint32_t)strtoul(argv[4], NULL, 10);
+    if (argc > 5)
+        hints.model_type = argv[5];
     struct tokenizer *tokenizer = imported_tokenizer(argv[1], &hints, argv[2], &gguf, &fault);
     if (!tokenizer) {
         printf("%s\n", fault.text);
