@@ -28,11 +28,11 @@ static bool looks_special(const char *text, size_t size)
 }
 
 bool added_token(struct tokenizer_import *import, const char *text, size_t size, int64_t id,
-                 bool special, struct fault *fault)
+                 unsigned flags, struct fault *fault)
 {
     int64_t found = piece_find(import, text, size);
     enum piece_kind kind =
-        special || looks_special(text, size) ? PIECE_CONTROL : PIECE_USER_DEFINED;
+        (flags & ADDED_SPECIAL) || looks_special(text, size) ? PIECE_CONTROL : PIECE_USER_DEFINED;
     if (size == 0)
         return fault_set(fault, FAULT_FORMAT, "an added token without text, id %lld",
                          (long long)id);
@@ -43,9 +43,26 @@ bool added_token(struct tokenizer_import *import, const char *text, size_t size,
         enum piece_kind *have = &import->pieces[found].kind;
         if (*have == PIECE_NORMAL || *have == PIECE_USER_DEFINED || *have == PIECE_UNUSED)
             *have = kind;
+        import->pieces[found].strips |= flags & (ADDED_LSTRIP | ADDED_RSTRIP);
         return true;
     }
     if (import->hints.vocab_size > 0 && id >= import->hints.vocab_size)
         return true;
-    return piece_add(import, text, size, id, kind, 0, fault);
+    if (!piece_add(import, text, size, id, kind, 0, fault))
+        return false;
+    import->pieces[id].strips = flags & (ADDED_LSTRIP | ADDED_RSTRIP);
+    return true;
+}
+
+bool added_flags(const json_t *item, unsigned *flags, struct fault *fault)
+{
+    *flags = json_is_true(json_object_get(item, "special")) ? ADDED_SPECIAL : 0;
+    *flags |= json_is_true(json_object_get(item, "lstrip")) ? ADDED_LSTRIP : 0;
+    *flags |= json_is_true(json_object_get(item, "rstrip")) ? ADDED_RSTRIP : 0;
+    if (!json_is_true(json_object_get(item, "single_word")))
+        return true;
+    const char *text = json_string_value(json_object_get(item, "content"));
+    return fault_set(fault, FAULT_UNSUPPORTED,
+                     "added token \"%.60s\": single_word, which lichen does not do",
+                     text ? text : "");
 }

@@ -51,7 +51,8 @@ static bool add_names(struct tokenizer_import *import, const char *const *names,
                       uint32_t first, struct fault *fault)
 {
     for (size_t i = 0; i < count; i++)
-        if (!added_token(import, names[i], strlen(names[i]), first + (int64_t)i, true, fault))
+        if (!added_token(import, names[i], strlen(names[i]), first + (int64_t)i, ADDED_SPECIAL,
+                         fault))
             return false;
     return true;
 }
@@ -67,7 +68,7 @@ static bool name_qwen(struct tokenizer_import *import, struct fault *fault)
     for (uint32_t i = 0; i < 205; i++) {
         char name[32];
         int size = snprintf(name, sizeof name, "<|extra_%u|>", i);
-        if (!added_token(import, name, (size_t)size, (int64_t)first + 3 + i, true, fault))
+        if (!added_token(import, name, (size_t)size, (int64_t)first + 3 + i, ADDED_SPECIAL, fault))
             return false;
     }
     return true;

@@ -175,7 +175,8 @@ static bool add_plain(struct tokenizer_import *import, json_t *added, struct fau
             return fault_set(fault, FAULT_FORMAT,
                              "added_tokens.json: \"%.60s\": expected an id below %d", text,
                              PIECE_COUNT_MAX);
-        if (!added_token(import, text, strlen(text), (int64_t)value, special, fault))
+        if (!added_token(import, text, strlen(text), (int64_t)value, special ? ADDED_SPECIAL : 0,
+                         fault))
             return false;
     }
     return true;
@@ -214,13 +215,14 @@ static bool add_decoded(struct tokenizer_import *import, const json_t *decoder, 
             const char *text = json_string_value(content);
             size_t size = json_string_length(content);
             int64_t id = id_of(key);
-            bool special = json_is_true(json_object_get(item, "special"));
+            unsigned flags;
             if (id < 0 || !text)
                 return fault_set(fault, FAULT_FORMAT,
                                  "added_tokens_decoder: \"%.60s\": expected an id and its content",
                                  key);
-            if (!(pass == 0 ? rename_piece(import, id, text, size, fault)
-                            : added_token(import, text, size, id, special, fault)))
+            if (!added_flags(item, &flags, fault) ||
+                !(pass == 0 ? rename_piece(import, id, text, size, fault)
+                            : added_token(import, text, size, id, flags, fault)))
                 return false;
         }
         if (pass == 0 && !pieces_reindex(import, fault))

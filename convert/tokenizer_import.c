@@ -268,6 +268,27 @@ static bool put_merges(const struct tokenizer_import *import, struct gguf_writer
     return put;
 }
 
+/* The ids of the tokens that take white space on one side, if there are any. */
+static bool put_strips(const struct tokenizer_import *import, struct gguf_writer *writer,
+                       const char *key, unsigned flag, struct fault *fault)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < import->count; i++)
+        count += (import->pieces[i].strips & flag) != 0;
+    if (count == 0)
+        return true;
+    int32_t *ids = malloc(count * sizeof *ids);
+    if (!ids)
+        return import_no_memory(fault);
+    count = 0;
+    for (uint32_t i = 0; i < import->count; i++)
+        if (import->pieces[i].strips & flag)
+            ids[count++] = (int32_t)i;
+    bool put = gguf_put_array(writer, key, GGUF_I32, ids, count, fault);
+    free(ids);
+    return put;
+}
+
 static bool put_specials(const struct tokenizer_import *import, struct gguf_writer *writer,
                          struct fault *fault)
 {
@@ -344,6 +365,8 @@ bool tokenizer_import_put(const struct tokenizer_import *import, struct gguf_wri
            put_text(writer, "tokenizer.ggml.pre", import->pre, fault) &&
            put_pieces(import, writer, fault) &&
            (import->merge_count == 0 || import->has_scores || put_merges(import, writer, fault)) &&
+           put_strips(import, writer, "tokenizer.ggml.lstrip_token_ids", ADDED_LSTRIP, fault) &&
+           put_strips(import, writer, "tokenizer.ggml.rstrip_token_ids", ADDED_RSTRIP, fault) &&
            put_specials(import, writer, fault) && put_switches(import, writer, fault) &&
            put_templates(import, writer, fault);
 }

@@ -161,9 +161,10 @@ static bool read_added(struct tokenizer_import *import, const json_t *item, stru
         return fault_set(fault, FAULT_FORMAT,
                          "added_tokens: content is %s and id is %s, expected text and an integer",
                          strict_json_kind(content), strict_json_kind(id));
-    return added_token(import, json_string_value(content), json_string_length(content),
-                       json_integer_value(id), json_is_true(json_object_get(item, "special")),
-                       fault);
+    unsigned flags;
+    return added_flags(item, &flags, fault) &&
+           added_token(import, json_string_value(content), json_string_length(content),
+                       json_integer_value(id), flags, fault);
 }
 
 bool json_added_read(struct tokenizer_import *import, struct tokenizer_json *json,

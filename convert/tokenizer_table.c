@@ -125,7 +125,7 @@ bool piece_add(struct tokenizer_import *import, const char *bytes, size_t size, 
     char *copy = arena_copy(&import->arena, bytes, size);
     if (!copy)
         return import_no_memory(fault);
-    import->pieces[id] = (struct piece){copy, (uint32_t)size, score, kind};
+    import->pieces[id] = (struct piece){copy, (uint32_t)size, score, kind, 0};
     *slot = (uint32_t)id + 1;
     import->slot_count++;
     if (id >= import->count)

@@ -23,6 +23,7 @@ struct piece {
     uint32_t size;
     float score;
     enum piece_kind kind; /* PIECE_NONE: no piece has this id */
+    unsigned strips;      /* ADDED_LSTRIP, ADDED_RSTRIP */
 };
 
 struct piece_pair { /* a merge of two pieces into a third */
@@ -126,10 +127,19 @@ bool merges_from_ids(struct tokenizer_import *import, int64_t *missed, struct fa
  * not, FAULT_UNSUPPORTED. first_mark_only: merges do not go across a U+2581. */
 bool scores_from_merges(struct tokenizer_import *import, bool first_mark_only, struct fault *fault);
 
+enum added_flag {
+    ADDED_SPECIAL = 1,
+    ADDED_LSTRIP = 2, /* takes the white space in front of it, behind it */
+    ADDED_RSTRIP = 4,
+};
+
 /* A token that was added to the vocabulary: its kind, and the token where there is none yet; one
- * beyond the embedding is left out, for no model can take it. */
+ * beyond the embedding is left out, for no model can take it. flags: enum added_flag. */
 bool added_token(struct tokenizer_import *import, const char *text, size_t size, int64_t id,
-                 bool special, struct fault *fault);
+                 unsigned flags, struct fault *fault);
+/* The flags of an entry of added_tokens or added_tokens_decoder; what lichen cannot express is
+ * FAULT_UNSUPPORTED. */
+bool added_flags(const json_t *item, unsigned *flags, struct fault *fault);
 
 /* Loads a file of the folder and notes it. False without a fault when it is not there. */
 bool import_load(struct tokenizer_import *import, const char *folder, const char *name,

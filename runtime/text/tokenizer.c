@@ -132,7 +132,8 @@ static bool fill(struct tokenizer *tokenizer, const struct gguf *gguf, struct fa
         !pretokenizer_create(tokenizer->pre_name, &tokenizer->pre, fault))
         return false;
     return read_switches(tokenizer, gguf, fault) && vocab_read(tokenizer, gguf, fault) &&
-           specials_read(tokenizer, gguf, fault) && create_model(tokenizer, gguf, fault) &&
+           specials_read(tokenizer, gguf, fault) && strips_read(tokenizer, gguf, fault) &&
+           create_model(tokenizer, gguf, fault) &&
            prefix_index_create(tokenizer, control, &tokenizer->control, fault) &&
            prefix_index_create(tokenizer, KIND_BIT(TOKEN_USER_DEFINED), &tokenizer->user, fault);
 }
@@ -351,11 +352,16 @@ static bool encode_plain(const struct tokenizer *tokenizer, bool first, const ch
             at++;
             continue;
         }
-        struct stretch before = {text + done, at - done, first && done == 0, done == 0, false};
+        size_t end = strips_space(tokenizer, id, STRIP_LEFT)
+                         ? at - space_before(text + done, at - done)
+                         : at;
+        struct stretch before = {text + done, end - done, first && done == 0, done == 0, false};
         if (!encode_stretch(tokenizer, &before, scratch, out, fault) ||
             !token_list_push(out, id, fault))
             return false;
         at += token_size;
+        if (strips_space(tokenizer, id, STRIP_RIGHT))
+            at += space_behind(text + at, size - at);
         done = at;
     }
     struct stretch rest = {text + done, size - done, first && done == 0, done == 0, true};
@@ -382,10 +388,15 @@ static bool encode_special(const struct tokenizer *tokenizer, const char *text, 
             at++;
             continue;
         }
-        if (!encode_plain(tokenizer, done == 0, text + done, at - done, scratch, out, fault) ||
+        size_t end = strips_space(tokenizer, id, STRIP_LEFT)
+                         ? at - space_before(text + done, at - done)
+                         : at;
+        if (!encode_plain(tokenizer, done == 0, text + done, end - done, scratch, out, fault) ||
             !token_list_push(out, id, fault))
             return false;
         at += token_size;
+        if (strips_space(tokenizer, id, STRIP_RIGHT))
+            at += space_behind(text + at, size - at);
         done = at;
     }
     return encode_plain(tokenizer, done == 0, text + done, size - done, scratch, out, fault);

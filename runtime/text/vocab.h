@@ -51,6 +51,7 @@ struct tokenizer {
     struct gguf_string *spellings; /* [count] */
     uint8_t *kinds;                /* [count], enum token_kind */
     bool *ends;                    /* [count] */
+    uint8_t *strips;               /* [count], STRIP_; NULL = no token takes white space */
     uint32_t *slots;               /* [slot_mask + 1], spelling -> id + 1, 0 = empty */
     uint32_t slot_mask;
     int32_t byte_ids[256]; /* the token of one byte, -1 = none */
@@ -77,6 +78,9 @@ struct tokenizer {
     bool lowercase, strip_accents;
     uint32_t word_chars; /* a longer word is unknown, 0 = no limit */
 };
+
+/* A token found in text that takes the white space in front of it or behind it with it. */
+enum { STRIP_LEFT = 1, STRIP_RIGHT = 2 };
 
 enum { TOKEN_SIZE_LIMIT = 65536 };
 #define KIND_BIT(kind) (1u << (kind))
@@ -145,6 +149,13 @@ bool unigram_encode(const struct tokenizer *tokenizer, const char *text, size_t 
 bool wordpiece_create(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
 bool wordpiece_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
                       struct scratch *scratch, struct token_list *out, struct fault *fault);
+
+/* Which tokens take white space with them (strip.c). */
+bool strips_read(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
+bool strips_space(const struct tokenizer *tokenizer, int32_t id, uint8_t bit);
+/* White space (Unicode's) at the end and at the start of text: its size in bytes. */
+size_t space_before(const char *text, size_t size);
+size_t space_behind(const char *text, size_t size);
 
 /* Unicode normal forms (normalize.c): which one the file asks for, and valid UTF-8 in that form,
  * malloc'd (NULL and the fault for lack of memory). */

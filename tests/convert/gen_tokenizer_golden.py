@@ -175,6 +175,9 @@ def train_pieces(corpus):
     count = len(whole["model"]["vocab"])
     whole["added_tokens"] = whole["added_tokens"][:3] + [added(count, "<tool>", False), added(count + 1, "<|x|>", True)]
     metaspace = whole["pre_tokenizer"]
+    whole["added_tokens"][-1]["rstrip"] = True
+    whole["added_tokens"].append(dict(added(count + 2, "<mask>", True), lstrip=True))
+    whole["added_tokens"].append(dict(added(count + 3, "<both>", False), lstrip=True, rstrip=True))
     for name, normalizer, pre in (
             ("metaspace", None, metaspace),
             ("metaspace-first", None, dict(metaspace, prepend_scheme="first", split=False)),
