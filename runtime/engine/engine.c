@@ -99,7 +99,8 @@ bool engine_header(struct lichen_engine *engine, const struct lichen_engine_opti
 {
     if (!options->model)
         return fault_set(fault, FAULT_ARGUMENT, "no model file was named");
-    if (!gguf_open(options->model, &engine->gguf, fault))
+    if (!(options->unfinished ? gguf_open_unfinished : gguf_open)(options->model, &engine->gguf,
+                                                                  fault))
         return false;
     struct gguf_string name = {"", 0};
     if (!gguf_text(engine->gguf, "general.name", false, &name, fault))

@@ -79,6 +79,7 @@ struct lichen_engine_options {
     enum lichen_activations activations;
     bool exact;               /* float activations, fixed reduction order */
     bool vocabulary_only;     /* tokenizer, template, metadata; no weights, no device */
+    bool unfinished; /* the file of a converter at work: zeros in the place of its magic */
     /* Loading progress; returns false to give up (FAULT_CANCELLED). May be NULL. */
     bool (*progress)(void *context, uint64_t done, uint64_t total);
     void *progress_context;
