@@ -2,6 +2,7 @@
 #include "command.h"
 #include "convert.h"
 #include "convert_report.h"
+#include "digest.h"
 #include "interrupt.h"
 #include "prove.h"
 #include "terminal.h"
@@ -13,6 +14,10 @@ struct convert {
     const char *path, *output, *type, *report, *name;
     struct option_texts type_for;
     uint32_t threads, zero_wrap; /* zero_wrap: 0 = 16, 1 = 0 */
+    const char *imatrix;
+    float damping;
+    bool refine;
+    struct calibration *calibration;
     bool resume, dry_run, force, allow_nonfinite, keep_codes, no_proof;
     struct source *source;
     struct recipe *recipe;
@@ -29,6 +34,12 @@ static void convert_specs(struct convert *convert, struct option_set *set)
          "f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k_s q4_k_m q5_k_s q5_k_m q6_k iq4_nl iq4_xs", 0},
         {"type-for", 0, OPTION_TEXTS, &convert->type_for, "REGEX=TYPE",
          "another type for tensors whose name matches; may be repeated, the last wins", 0},
+        {"imatrix", 0, OPTION_TEXT, &convert->imatrix, "FILE",
+         "weigh errors by this calibration (lichen calibrate, or llama.cpp's)", 0},
+        {"refine", 0, OPTION_FLAG, &convert->refine, NULL,
+         "minimise the error of the layers' outputs; needs a calibration with --hessian", 0},
+        {"damping", 0, OPTION_REAL, &convert->damping, "X",
+         "how little --refine trusts the calibration (0 = by its length: 0.1 or 1)", 0},
         {"keep-codes", 0, OPTION_FLAG, &convert->keep_codes, NULL,
          "4- and 8-bit codes of the checkpoint stay what they are, without loss", 0},
         {"gptq-zero-wrap", 0, OPTION_CHOICE, &convert->zero_wrap, "16|0",
@@ -73,6 +84,9 @@ static void fill_options(struct convert *convert, struct convert_options *option
     *options = (struct convert_options){.output = convert->output,
                                         .source = convert->source,
                                         .recipe = convert->recipe,
+                                        .calibration = convert->calibration,
+                                        .refine = convert->refine,
+                                        .damping = convert->damping,
                                         .resume = convert->resume,
                                         .force = convert->force,
                                         .allow_nonfinite = convert->allow_nonfinite,
@@ -82,6 +96,47 @@ static void fill_options(struct convert *convert, struct convert_options *option
                                         .context = convert};
 }
 
+static bool calibration_load(struct convert *convert)
+{
+    struct fault *fault = &convert->common.fault;
+    bool hessian = false;
+    if (!convert->imatrix)
+        return !convert->refine || fault_set(fault, FAULT_ARGUMENT,
+                                             "convert: --refine needs --imatrix FILE, made by "
+                                             "lichen calibrate --hessian");
+    if (convert->damping < 0 || convert->damping > 1000)
+        return fault_set(fault, FAULT_ARGUMENT, "convert: --damping: expected 0 .. 1000, found %g",
+                         (double)convert->damping);
+    if (!calibration_open(convert->imatrix, &convert->calibration, fault))
+        return false;
+    for (uint32_t i = 0; convert->refine && i < source_tensor_count(convert->source); i++)
+        hessian |= calibration_has_hessian(convert->calibration,
+                                           source_tensor_at(convert->source, i)->name);
+    return !convert->refine || hessian ||
+           fault_set(fault, FAULT_ARGUMENT,
+                     "%s: has no Hessian of any tensor of %s; make it with lichen calibrate "
+                     "--hessian",
+                     convert->imatrix, convert->path);
+}
+
+/* Which calibration and how it is used belong to the recipe: --resume asks. */
+static bool calibration_say(struct convert *convert)
+{
+    struct digest digest;
+    char words[128], hash[DIGEST_TEXT_SIZE];
+    if (!digest_file(convert->imatrix, &digest, NULL, &convert->common.fault))
+        return false;
+    digest_text(digest, hash);
+    snprintf(words, sizeof words, "imatrix %s", hash);
+    recipe_say(convert->recipe, words);
+    if (!convert->refine)
+        return true;
+    snprintf(words, sizeof words, convert->damping > 0 ? "refined %g" : "refined",
+             (double)convert->damping);
+    recipe_say(convert->recipe, words);
+    return true;
+}
+
 static bool convert_open(struct convert *convert)
 {
     struct fault *fault = &convert->common.fault;
@@ -89,14 +144,17 @@ static bool convert_open(struct convert *convert)
                                      .name = convert->name};
     if (!source_open(convert->path, &options, &convert->source, fault))
         return false;
-    if (!recipe_create(convert->source, convert->type, false, &convert->recipe, fault))
+    if (!calibration_load(convert))
+        return false;
+    if (!recipe_create(convert->source, convert->type, convert->calibration, &convert->recipe,
+                       fault))
         return fault_context(fault, "convert: --type");
     for (size_t i = 0; i < convert->type_for.count; i++)
         if (!recipe_override(convert->recipe, convert->type_for.items[i], fault))
             return fault_context(fault, "convert: --type-for");
     if (convert->keep_codes && !recipe_keep_codes(convert->recipe, fault))
         return fault_context(fault, "convert: --keep-codes");
-    return true;
+    return !convert->calibration || calibration_say(convert);
 }
 
 /* results */
@@ -220,6 +278,7 @@ static int convert_main(const struct command *command, int argc, char **argv)
     status = output_end(done, &convert.common.fault);
     free(convert.results);
     recipe_destroy(convert.recipe);
+    calibration_close(convert.calibration);
     source_close(convert.source);
     return status;
 }
