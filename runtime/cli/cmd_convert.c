@@ -1,6 +1,7 @@
 /* cmd_convert.c: lichen convert: a published checkpoint to one GGUF file. */
 #include "command.h"
 #include "convert.h"
+#include "convert_fit.h"
 #include "convert_report.h"
 #include "digest.h"
 #include "interrupt.h"
@@ -15,7 +16,8 @@ struct convert {
     struct option_texts type_for;
     uint32_t threads, zero_wrap; /* zero_wrap: 0 = 16, 1 = 0 */
     const char *imatrix;
-    float damping;
+    const char *fit;
+    float damping, bits;
     bool refine;
     struct calibration *calibration;
     bool resume, dry_run, force, allow_nonfinite, keep_codes, no_proof;
@@ -40,6 +42,14 @@ static void convert_specs(struct convert *convert, struct option_set *set)
          "minimise the error of the layers' outputs; needs a calibration with --hessian", 0},
         {"damping", 0, OPTION_REAL, &convert->damping, "X",
          "how little --refine trusts the calibration (0 = by its length: 0.1 or 1)", 0},
+        {"bpw", 0, OPTION_REAL, &convert->bits, "X",
+         "the best types of X bits a weight on average; needs a calibration with --sensitivity", 0},
+        {"fit", 0, OPTION_TEXT, &convert->fit, "SIZE",
+         "the same, for SIZE of the device's memory with --ctx, --kv and --device", 0},
+        {"ctx", 'c', OPTION_COUNT, &convert->common.ctx, "N", "context that --fit plans for", 0},
+        {"kv", 0, OPTION_CHOICE, &convert->common.kv, "f16|f32|q8_0", "cache that --fit plans for",
+         0},
+        {"device", 0, OPTION_TEXT, &convert->common.device, "DEVICE", "that --fit plans for", 0},
         {"keep-codes", 0, OPTION_FLAG, &convert->keep_codes, NULL,
          "4- and 8-bit codes of the checkpoint stay what they are, without loss", 0},
         {"gptq-zero-wrap", 0, OPTION_CHOICE, &convert->zero_wrap, "16|0",
@@ -137,6 +147,35 @@ static bool calibration_say(struct convert *convert)
     return true;
 }
 
+/* --bpw and --fit */
+static bool budget_fit(struct convert *convert)
+{
+    struct fault *fault = &convert->common.fault;
+    struct convert_options options;
+    uint64_t bytes = 0;
+    fill_options(convert, &options);
+    if (!convert->fit && convert->bits == 0)
+        return true;
+    if (convert->fit && convert->bits != 0)
+        return fault_set(fault, FAULT_ARGUMENT, "convert: --fit or --bpw, not both");
+    if (!convert->calibration)
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "convert: --%s needs --imatrix FILE, made by lichen calibrate "
+                         "--sensitivity",
+                         convert->fit ? "fit" : "bpw");
+    if (!convert->fit)
+        return (convert->bits > 0 && convert->bits <= 32 &&
+                convert_fit_bits(convert->recipe, &options, (double)convert->bits, fault)) ||
+               fault_set(fault, FAULT_ARGUMENT, "convert: --bpw: expected 1 .. 32, found %g",
+                         (double)convert->bits);
+    if (!parse_size(convert->fit, UINT64_MAX, &bytes) || bytes == 0)
+        return fault_set(fault, FAULT_ARGUMENT, "convert: --fit: expected a size like 6G, found %s",
+                         convert->fit);
+    if (!convert->output)
+        return fault_set(fault, FAULT_ARGUMENT, "convert: --fit needs -o OUT.gguf");
+    return convert_fit_device(convert->recipe, &options, &convert->common, bytes);
+}
+
 static bool convert_open(struct convert *convert)
 {
     struct fault *fault = &convert->common.fault;
@@ -154,7 +193,7 @@ static bool convert_open(struct convert *convert)
             return fault_context(fault, "convert: --type-for");
     if (convert->keep_codes && !recipe_keep_codes(convert->recipe, fault))
         return fault_context(fault, "convert: --keep-codes");
-    return !convert->calibration || calibration_say(convert);
+    return (!convert->calibration || calibration_say(convert)) && budget_fit(convert);
 }
 
 /* results */
@@ -258,8 +297,11 @@ static bool check_usage(struct convert *convert, int argc, char **argv, int firs
                          "convert: one SRC is needed; usage: lichen convert SRC -o OUT.gguf --type "
                          "TYPE");
     convert->path = argv[first];
+    if (!convert->type && (convert->fit || convert->bits != 0))
+        convert->type = "q4_k_m"; /* of tensors that the budget leaves alone */
     if (!convert->type)
-        return fault_set(fault, FAULT_ARGUMENT, "convert: --type is needed, such as q4_k_m");
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "convert: --type is needed, such as q4_k_m (or --fit, or --bpw)");
     return convert->output || convert->dry_run ||
            fault_set(fault, FAULT_ARGUMENT, "convert: -o OUT.gguf is needed (or --dry-run)");
 }
