@@ -2,21 +2,24 @@
  * the progress bar, and where the report goes. */
 #include "command.h"
 #include "interrupt.h"
+#include "loss_charts.h"
+#include "loss_merge.h"
 #include "loss_report.h"
 #include "loss_views.h"
 #include "terminal.h"
+#include "text.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNKS_FAST = 20, CHUNKS_STANDARD = 100, FLOOR_CHUNKS = 4, STABILITY_FAST = 200 };
+enum { CHUNKS_FAST = 20, CHUNKS_STANDARD = 100, FLOOR_CHUNKS = 2, STABILITY_FAST = 200 };
 
 struct loss_command {
     struct common common;
     struct option_texts texts;
     const char *html, *json, *csv, *png, *markdown;
     const char *kv, *activations, *base_logits, *save_logits;
-    bool fast, standard, no_floor, details;
+    bool fast, standard, no_floor, details, merge;
     uint32_t chunks, ctx, protocol, stability;
     bool stability_given;
     uint64_t seed;
@@ -35,6 +38,7 @@ static void loss_options(struct loss_command *loss, struct option_set *set)
         {"text", 'f', OPTION_TEXTS, &loss->texts, "FILE", "text to measure on (repeatable)", 0},
         {"output", 'o', OPTION_TEXT, &loss->html, "FILE.html", "report as one HTML page", 0},
         {"json", 0, OPTION_TEXT, &loss->json, "FILE", "everything as JSON; - = standard output", 0},
+        {"png", 0, OPTION_TEXT, &loss->png, "FILE", "the charts as a picture", 0},
         {"csv", 0, OPTION_TEXT, &loss->csv, "FILE", "one line a candidate and text", 0},
         {"markdown", 0, OPTION_TEXT, &loss->markdown, "FILE", "rows for a model card", 0},
         {"chunks", 0, OPTION_COUNT, &loss->chunks, "N", "windows of each text (0 = all)", 0},
@@ -55,6 +59,8 @@ static void loss_options(struct loss_command *loss, struct option_set *set)
          "keep the base's logits in llama-perplexity's format", 0},
         {"base-logits", 0, OPTION_TEXT, &loss->base_logits, "FILE",
          "such a file instead of BASE and --text", 0},
+        {"merge", 0, OPTION_FLAG, &loss->merge, NULL,
+         "the operands are JSON reports; show them as one", 0},
         {"no-floor", 0, OPTION_FLAG, &loss->no_floor, NULL, "do not run the base against itself",
          0},
         {"details", 0, OPTION_FLAG, &loss->details, NULL,
@@ -261,6 +267,16 @@ static void write_json(const json_t *report, FILE *stream)
     fputc('\n', stream);
 }
 
+/* After an interrupt the first fault stays; this one is told beside it. */
+static bool keep_fault(struct loss_command *loss, bool done, const struct fault *fault)
+{
+    if (done)
+        return true;
+    if (loss->common.fault.kind != FAULT_NONE)
+        output_note(&loss->common.output, "%s", fault->text);
+    return fault_set(&loss->common.fault, fault->kind, "%s", fault->text);
+}
+
 static bool write_view(struct loss_command *loss, const char *path,
                        void (*view)(const json_t *report, FILE *stream))
 {
@@ -279,11 +295,23 @@ static bool write_view(struct loss_command *loss, const char *path,
         done = fault_set(&fault, FAULT_FILE, "%s: cannot be written: is the disk full?", path);
     done = done && result_commit(&file, &fault);
     result_abort(&file);
-    if (!done) { /* also after an interrupt, which stays the first fault */
-        fault_set(&loss->common.fault, fault.kind, "%s", fault.text);
-        output_note(&loss->common.output, "%s", fault.text);
-    }
-    return done;
+    return keep_fault(loss, done, &fault);
+}
+
+static bool write_png(struct loss_command *loss)
+{
+    struct fault fault = {0};
+    struct result_file file = {0};
+    void *bytes = NULL;
+    size_t size = 0;
+    if (!loss->png)
+        return true;
+    bool done = loss_png(loss->report, &bytes, &size, &fault) &&
+                result_open(&file, loss->png, 0666, &fault) &&
+                result_write(&file, bytes, size, &fault) && result_commit(&file, &fault);
+    result_abort(&file);
+    free(bytes);
+    return keep_fault(loss, done, &fault);
 }
 
 static bool show_report(struct loss_command *loss)
@@ -296,6 +324,8 @@ static bool show_report(struct loss_command *loss)
     done = write_view(loss, loss->json, write_json) && done;
     done = write_view(loss, loss->csv, loss_csv) && done;
     done = write_view(loss, loss->markdown, loss_markdown) && done;
+    done = write_view(loss, loss->html, loss_html) && done;
+    done = write_png(loss) && done;
     return done;
 }
 
@@ -354,6 +384,42 @@ static bool run(struct loss_command *loss, const struct loss_variant *base)
     return done;
 }
 
+/* ---- reports of earlier runs ---- */
+
+static bool read_report(const char *path, json_t **report, struct fault *fault)
+{
+    enum { REPORT_MAX = 256 << 20 };
+    struct text text = {0};
+    bool done = text_read_path(&text, path, REPORT_MAX, fault) &&
+                loss_report_parse(text.bytes, text.size, path, report, fault);
+    text_free(&text);
+    return done;
+}
+
+static bool merge_reports(struct loss_command *loss, char **paths, int count)
+{
+    struct fault *fault = &loss->common.fault;
+    if (count == 0)
+        return fault_set(fault, FAULT_ARGUMENT, "loss: --merge: expected reports (--json)");
+    if (!read_report(paths[0], &loss->report, fault))
+        return false;
+    for (int i = 1; i < count; i++) {
+        json_t *other = NULL;
+        bool done = read_report(paths[i], &other, fault) &&
+                    loss_merge(loss->report, other, paths[i], fault);
+        json_decref(other);
+        if (!done)
+            return false;
+    }
+    return true;
+}
+
+static bool measure(struct loss_command *loss, char **operands, int count)
+{
+    struct loss_variant base;
+    return check_options(loss) && find_files(loss, &base, operands, count) && run(loss, &base);
+}
+
 /* "lichen loss A B --text F": what reproduces the report. */
 static char *join_command(int argc, char **argv)
 {
@@ -373,7 +439,6 @@ static int loss_main(const struct command *command, int argc, char **argv)
 {
     struct loss_command *loss = calloc(1, sizeof *loss);
     struct option_set set = {.count = 0};
-    struct loss_variant base;
     int status, first;
     if (!loss)
         return STATUS_FAILED;
@@ -387,9 +452,9 @@ static int loss_main(const struct command *command, int argc, char **argv)
         return status;
     }
     bool done = (loss->line || fault_set(&loss->common.fault, FAULT_MEMORY, "out of memory")) &&
-                check_options(loss) && find_files(loss, &base, argv + first, argc - first) &&
-                run(loss, &base);
-    done = show_report(loss) && done;
+                (loss->merge ? merge_reports(loss, argv + first, argc - first)
+                             : measure(loss, argv + first, argc - first));
+    done = (done || !loss->merge) && show_report(loss) && done;
     status = output_end(done, &loss->common.fault);
     json_decref(loss->report);
     free(loss->line);
