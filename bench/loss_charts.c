@@ -13,7 +13,7 @@ enum {
     INK = 0x20262C,
     MUTED = 0x5A646E,
     GRID = 0xE1E6EB,
-    LEFT = 52,
+    LEFT = 58,
     RIGHT = 14,
     TOP = 26,
     BOTTOM = 44
@@ -196,7 +196,7 @@ bool loss_chart_size(struct drawing *drawing, const json_t *report, const char *
 
 /* ---- change of probability ---- */
 
-static const double least_share = 1e-4;
+static const double least_share = 0.01;
 
 static const json_t *histogram_of(const json_t *report, size_t candidate, const char *text)
 {
@@ -210,7 +210,8 @@ static void draw_steps(const struct frame *frame, const json_t *bins, uint32_t c
     size_t count = json_array_size(bins), size = 0;
     for (size_t i = 0; i < count && size + 2 <= 256; i++) {
         double share = loss_number(json_array_get(bins, i), NULL);
-        double y = frame_y(frame, share > least_share ? share : least_share);
+        double percent = 100 * share;
+        double y = frame_y(frame, percent > least_share ? percent : least_share);
         for (size_t side = 0; side < 2; side++) {
             double x = 200.0 * (double)(i + side) / (double)count - 100;
             points[size++] = (struct drawing_point){frame_x(frame, x), y};
@@ -227,9 +228,9 @@ bool loss_chart_delta(struct drawing *drawing, const json_t *report, const char 
         any = any || json_array_size(histogram_of(report, i, text)) > 0;
     if (!any)
         return false;
-    frame_fit(&frame, drawing, -100, 100, least_share, 1, true);
+    frame_fit(&frame, drawing, -100, 100, least_share, 100, true);
     frame_draw(&frame, "What happens to the true token", "change of its probability, points of 100",
-               "share of tokens (log)");
+               "share of tokens, % (log)");
     for (size_t i = candidate_count(report); i-- > 0;)
         draw_steps(&frame, histogram_of(report, i, text), loss_colors[i % LOSS_COLORS]);
     return true;

@@ -328,8 +328,11 @@ static void file_item(const struct page *page, const char *what, const json_t *s
     put(page, "<dt>");
     put_text(page, what);
     put(page, "<dd>");
-    put_text(page, loss_string(stream, "file"));
-    put(page, "<br>sha256 <code>");
+    if (loss_string(stream, "file")[0]) {
+        put_text(page, loss_string(stream, "file"));
+        put(page, "<br>");
+    }
+    put(page, "sha256 <code>");
     put_text(page, loss_string(stream, "sha256"));
     put(page, "</code>");
     if (device) {

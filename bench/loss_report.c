@@ -1,7 +1,9 @@
 /* loss_report.c: from files and texts to the report. */
 #include "loss_report.h"
 #include "json_text.h"
+#include "loss_endurance.h"
 #include "loss_json.h"
+#include "loss_tensors.h"
 #include "loss_views.h"
 #include "platform.h"
 #include "sha256.h"
@@ -9,7 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_SIZE_MAX = 1 << 30, FLOOR_BATCH = 8, PROBE_SIZE = 2000 };
+enum {
+    TEXT_SIZE_MAX = 1 << 30,
+    FLOOR_BATCH = 8,
+    PROBE_SIZE = 2000,
+    LONG = 2000,
+    LONG_SOFTWARE = 200
+};
 
 struct report {
     const struct loss_request *request;
@@ -17,6 +25,8 @@ struct report {
     size_t
         candidates_end; /* streams.items[1 .. candidates_end) are candidates; behind: the floor */
     struct parallel *parallel;
+    int32_t prompt[LOSS_PROMPT]; /* the first text's first tokens */
+    uint32_t prompt_count;
     json_t *root, *base, *candidates, *texts, *pairs, *floor; /* root owns the others */
 };
 
@@ -272,9 +282,20 @@ static bool add_text(struct report *report, const struct text *text, struct faul
     return done;
 }
 
+static void keep_prompt(struct report *report, const struct loss_windows *windows)
+{
+    if (report->prompt_count)
+        return;
+    report->prompt_count = windows->count < LOSS_PROMPT ? (uint32_t)windows->count : LOSS_PROMPT;
+    memcpy(report->prompt, windows->ids, report->prompt_count * sizeof *report->prompt);
+    if (windows->bos >= 0)
+        report->prompt[0] = windows->bos;
+}
+
 static bool run_windows(struct report *report, struct text *text, bool first, struct fault *fault)
 {
     const struct loss_request *request = report->request;
+    keep_prompt(report, &text->windows);
     struct loss_run_options options = {
         .parallel = report->parallel, .progress = request->progress, .context = request->context};
     if (request->save_logits && first &&
@@ -374,6 +395,53 @@ static bool run_texts(struct report *report, struct fault *fault)
     return true;
 }
 
+/* ---- what needs no text, and the long answer ---- */
+
+static bool run_tensors(struct report *report, struct fault *fault)
+{
+    const struct loss_request *request = report->request;
+    if (!request->tensors || request->base_logits)
+        return true;
+    for (size_t i = 1; i < report->candidates_end; i++) {
+        const char *path = report->streams.items[i].variant.path;
+        json_t *tensors = NULL, *candidate = json_array_get(report->candidates, i - 1);
+        bool known = strcmp(path, request->base.path) == 0;
+        for (size_t k = 1; k < i && !known; k++)
+            known = strcmp(path, report->streams.items[k].variant.path) == 0;
+        if (known) /* the same file once more, or the base's */
+            continue;
+        request->activity(request->context, "weights of", file_name(path));
+        if (!loss_tensors(request->base.path, path, report->parallel,
+                          request->engine_options.progress,
+                          request->engine_options.progress_context, &tensors, fault))
+            return false;
+        if (json_object_set_new(candidate, "tensors", tensors) != 0)
+            return no_memory(fault);
+    }
+    return true;
+}
+
+static bool run_long(struct report *report, struct fault *fault)
+{
+    const struct loss_request *request = report->request;
+    const struct loss_run_options run = {
+        .parallel = report->parallel, .progress = request->progress, .context = request->context};
+    const char *type = lichen_engine_device(words_of(report))->type;
+    bool slow = strcmp(type, "software") == 0 || strcmp(type, "cpu") == 0;
+    const struct loss_endurance_options options = {
+        .prompt = report->prompt,
+        .prompt_count = report->prompt_count,
+        .tokens = request->stability_tokens != LOSS_STABILITY_AUTO ? request->stability_tokens
+                  : slow                                           ? LONG_SOFTWARE
+                                                                   : LONG,
+        .streams = report->candidates_end,
+        .run = &run};
+    if (!options.tokens || !options.prompt_count)
+        return true;
+    request->activity(request->context, "writing", "a long answer");
+    return loss_endurance(&report->streams, &options, report->base, report->candidates, fault);
+}
+
 /* ---- all ---- */
 
 static void finish(struct report *report, bool complete)
@@ -394,7 +462,8 @@ bool loss_report(const struct loss_request *request, json_t **out, struct fault 
     report->request = request;
     uint32_t threads = request->threads ? request->threads : processor_count();
     bool done = parallel_create(threads, &report->parallel, fault) && open_streams(report, fault) &&
-                begin_root(report, fault) && begin_floor(report, fault) && run_texts(report, fault);
+                begin_root(report, fault) && begin_floor(report, fault) &&
+                run_tensors(report, fault) && run_texts(report, fault) && run_long(report, fault);
     if (report->root && (done || json_array_size(report->texts))) {
         finish(report, done);
         *out = json_incref(report->root);

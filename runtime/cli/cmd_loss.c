@@ -19,7 +19,7 @@ struct loss_command {
     struct option_texts texts;
     const char *html, *json, *csv, *png, *markdown;
     const char *kv, *activations, *base_logits, *save_logits;
-    bool fast, standard, no_floor, details, merge;
+    bool fast, standard, no_floor, no_tensors, details, merge;
     uint32_t chunks, ctx, protocol, stability;
     bool stability_given;
     uint64_t seed;
@@ -61,6 +61,10 @@ static void loss_options(struct loss_command *loss, struct option_set *set)
          "such a file instead of BASE and --text", 0},
         {"merge", 0, OPTION_FLAG, &loss->merge, NULL,
          "the operands are JSON reports; show them as one", 0},
+        {"stability", 0, OPTION_COUNT, &loss->stability, "N",
+         "tokens of the long answer (2000; software device 200; 0 = none, nor speed)",
+         &loss->stability_given},
+        {"no-tensors", 0, OPTION_FLAG, &loss->no_tensors, NULL, "do not compare weights", 0},
         {"no-floor", 0, OPTION_FLAG, &loss->no_floor, NULL, "do not run the base against itself",
          0},
         {"details", 0, OPTION_FLAG, &loss->details, NULL,
@@ -244,9 +248,11 @@ static bool progress(void *context, const struct loss_progress *now)
     char line[512], left[32];
     double share = (double)now->done / (double)now->total;
     double elapsed = (double)(time - loss->start_ns) / 1e9;
-    int used = snprintf(line, sizeof line, "%s: window %u/%u, %s", loss->activity,
-                        (unsigned)(now->chunks + 1), (unsigned)now->chunks_total,
+    int used = snprintf(line, sizeof line, "%s: %.0f %%, %s", loss->activity, 100 * share,
                         time_left(left, share > 0 ? elapsed * (1 - share) / share : (double)NAN));
+    if (now->chunks_total > 1)
+        used += snprintf(line + used, sizeof line - (size_t)used, ", window %u/%u",
+                         (unsigned)(now->chunks + 1), (unsigned)now->chunks_total);
     if (isfinite(now->nll[0]))
         used += snprintf(line + used, sizeof line - (size_t)used, ", PPL %.4g%s", exp(now->nll[0]),
                          loss->candidate_count ? ", KLD" : "");
@@ -346,6 +352,8 @@ static bool check_options(struct loss_command *loss)
         loss->chunks = CHUNKS_FAST;
     if (loss->standard && loss->chunks == 0)
         loss->chunks = CHUNKS_STANDARD;
+    if (!loss->stability_given)
+        loss->stability = loss->fast ? STABILITY_FAST : LOSS_STABILITY_AUTO;
     return true;
 }
 
@@ -369,6 +377,8 @@ static bool run(struct loss_command *loss, const struct loss_variant *base)
         .level = 0.95,
         .seed = loss->seed,
         .floor_chunks = loss->no_floor ? 0 : FLOOR_CHUNKS,
+        .stability_tokens = loss->stability,
+        .tensors = !loss->no_tensors,
         .watch = interrupt_watch,
         .progress = progress,
         .activity = activity,
