@@ -13,29 +13,11 @@ struct shape_type {
     enum dtype fused; /* attn_qkv */
 };
 
-#define PLAIN(text, dtype)                                                                         \
-    {                                                                                              \
-        text, dtype, dtype, SPREAD_NONE, dtype, dtype                                              \
-    }
-
 static const struct shape_type types[] = {
-    {"q4_k_m", DTYPE_Q4_K, DTYPE_Q6_K, SPREAD_MEDIUM, DTYPE_Q6_K, DTYPE_Q5_K},
-    {"q4_k_s", DTYPE_Q4_K, DTYPE_Q6_K, SPREAD_SMALL, DTYPE_Q5_K, DTYPE_Q4_K},
-    {"q5_k_m", DTYPE_Q5_K, DTYPE_Q6_K, SPREAD_MEDIUM, DTYPE_Q6_K, DTYPE_Q6_K},
-    {"q5_k_s", DTYPE_Q5_K, DTYPE_Q6_K, SPREAD_NONE, DTYPE_Q5_K, DTYPE_Q5_K},
-    PLAIN("q4_0", DTYPE_Q4_0),
-    PLAIN("q4_1", DTYPE_Q4_1),
-    PLAIN("q5_0", DTYPE_Q5_0),
-    PLAIN("q5_1", DTYPE_Q5_1),
-    PLAIN("q8_0", DTYPE_Q8_0),
-    PLAIN("q4_k", DTYPE_Q4_K),
-    PLAIN("q5_k", DTYPE_Q5_K),
-    PLAIN("q6_k", DTYPE_Q6_K),
-    PLAIN("iq4_nl", DTYPE_IQ4_NL),
-    PLAIN("iq4_xs", DTYPE_IQ4_XS),
-    PLAIN("f16", DTYPE_F16),
-    PLAIN("bf16", DTYPE_BF16),
-    PLAIN("f32", DTYPE_F32),
+#define X(NAME, BASE, HEAD, SPREAD, MORE, FUSED)                                                   \
+    {NAME, DTYPE_##BASE, DTYPE_##HEAD, SPREAD_##SPREAD, DTYPE_##MORE, DTYPE_##FUSED},
+#include "shape_type.def"
+#undef X
 };
 
 const struct shape_type *shape_type_find(const char *name)

@@ -66,6 +66,11 @@ struct convert_result { /* one a tensor, in the file's order */
     uint64_t hash[2]; /* XXH3-128: low, high */
 };
 
+/* Is there something that --resume could go on with? */
+bool convert_can_resume(const char *output);
+/* Bytes that the file will have, without reading the source. */
+bool convert_size(const struct convert_options *options, uint64_t *size, struct fault *fault);
+
 /* results: [source_tensor_count], filled; may be NULL. */
 bool convert_run(const struct convert_options *options, struct convert_result *results,
                  struct fault *fault);

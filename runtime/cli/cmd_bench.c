@@ -303,8 +303,18 @@ static int bench_main(const struct command *command, int argc, char **argv)
     return status;
 }
 
-const struct command command_bench = {
-    "bench", "[MODEL]", "how fast a model runs on a device",
+#define X(NAME, ...) " " NAME
+static const char details[] =
     "Prefill of -p tokens and decode of -n tokens behind -d tokens of context, -r times each:\n"
-    "median, 10th and 90th percentile, memory read, and how the program starts.",
-    bench_main};
+    "median, 10th and 90th percentile, memory read, and how the program starts.\n\n"
+    "--shape measures a model of which there is no file: its published figures, made-up weights.\n"
+    "Shapes:"
+#include "shape.def"
+    "\nTypes:"
+#include "shape_type.def"
+    "\nThe mixes (q4_k_m and so on) follow llama.cpp's rule of that name, simplified: without its\n"
+    "exceptions for models of 70B and for experts.";
+#undef X
+
+const struct command command_bench = {"bench", "[MODEL]", "how fast a model runs on a device",
+                                      details, bench_main};

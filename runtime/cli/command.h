@@ -18,7 +18,8 @@ struct command {
 };
 
 extern const struct command command_chat, command_run, command_logits, command_tokenize,
-    command_template, command_devices, command_info, command_plan, command_bench, command_loss;
+    command_template, command_devices, command_info, command_plan, command_bench, command_convert,
+    command_calibrate, command_loss, command_verify;
 
 struct common {
     struct output output;
