@@ -1,5 +1,6 @@
 /* loss_report.c: from files and texts to the report. */
 #include "loss_report.h"
+#include "calibration.h"
 #include "json_text.h"
 #include "loss_endurance.h"
 #include "loss_json.h"
@@ -397,11 +398,10 @@ static bool run_texts(struct report *report, struct fault *fault)
 
 /* ---- what needs no text, and the long answer ---- */
 
-static bool run_tensors(struct report *report, struct fault *fault)
+static bool compare_weights(struct report *report, const struct calibration *calibration,
+                            struct fault *fault)
 {
     const struct loss_request *request = report->request;
-    if (!request->tensors || request->base_logits)
-        return true;
     for (size_t i = 1; i < report->candidates_end; i++) {
         const char *path = report->streams.items[i].variant.path;
         json_t *tensors = NULL, *candidate = json_array_get(report->candidates, i - 1);
@@ -411,7 +411,7 @@ static bool run_tensors(struct report *report, struct fault *fault)
         if (known) /* the same file once more, or the base's */
             continue;
         request->activity(request->context, "weights of", file_name(path));
-        if (!loss_tensors(request->base.path, path, report->parallel,
+        if (!loss_tensors(request->base.path, path, calibration, report->parallel,
                           request->engine_options.progress,
                           request->engine_options.progress_context, &tensors, fault))
             return false;
@@ -419,6 +419,19 @@ static bool run_tensors(struct report *report, struct fault *fault)
             return no_memory(fault);
     }
     return true;
+}
+
+static bool run_tensors(struct report *report, struct fault *fault)
+{
+    const struct loss_request *request = report->request;
+    struct calibration *calibration = NULL;
+    if (!request->tensors || request->base_logits)
+        return true;
+    bool done =
+        (!request->calibration || calibration_open(request->calibration, &calibration, fault)) &&
+        compare_weights(report, calibration, fault);
+    calibration_close(calibration);
+    return done;
 }
 
 static bool run_long(struct report *report, struct fault *fault)

@@ -26,6 +26,7 @@ struct loss_request {         /* pointers are the caller's */
     uint32_t floor_chunks; /* windows of the base against itself in other runs; 0 = not measured */
     uint32_t stability_tokens; /* of the long answer; 0 = none, and no speed; LOSS_STABILITY_AUTO */
     bool tensors;              /* compare weights */
+    const char *calibration;   /* with it also the outputs of layers (lichen calibrate); NULL */
     struct lichen_engine_options engine_options;   /* threads, cache folder, loading progress */
     void (*watch)(struct lichen_session *session); /* loss_stream.h; may be NULL */
     bool (*progress)(void *context, const struct loss_progress *progress); /* loss_run.h */

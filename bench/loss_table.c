@@ -272,13 +272,40 @@ static void details_of(const json_t *candidate, const json_t *result, FILE *out)
     fprintf(out, "(± as if tokens were independent, as llama-perplexity prints it: too small)\n\n");
 }
 
-void loss_table(const json_t *report, bool details, FILE *stream)
+/* ---- weights ---- */
+
+static void tensor_line(const json_t *tensor, FILE *out)
+{
+    char name[128], noise[48], rmse[48], error[48], cosine[48];
+    fprintf(out, "%-34.34s %-6s %8s %9s %9s %9s\n", shown(loss_string(tensor, "name"), name),
+            loss_string(tensor, "type"), number(noise, "2", loss_number(tensor, "sqnr_db", NULL)),
+            number(rmse, "4", loss_number(tensor, "relative_rmse", NULL)),
+            number(error, "4", loss_number(tensor, "output_error", NULL)),
+            number(cosine, "4", loss_number(tensor, "output_cosine", NULL)));
+}
+
+static void tensor_table(const json_t *candidate, FILE *out)
+{
+    char label[128];
+    const json_t *tensors = json_object_get(candidate, "tensors");
+    if (json_array_size(tensors) == 0)
+        return;
+    fprintf(out, "%s\n%-34s %-6s %8s %9s %9s %9s\n", shown(loss_string(candidate, "label"), label),
+            "matrix", "type", "SQNR, dB", "rel. RMSE", "output", "cosine");
+    for (size_t i = 0; i < json_array_size(tensors); i++)
+        tensor_line(json_array_get(tensors, i), out);
+    fputc('\n', out);
+}
+
+void loss_table(const json_t *report, bool details, bool layers, FILE *stream)
 {
     const json_t *texts = json_object_get(report, "texts");
     const json_t *candidates = json_object_get(report, "candidates");
     four_answers(report, stream);
     for (size_t i = 0; i < json_array_size(texts); i++)
         text_table(report, json_array_get(texts, i), stream);
+    for (size_t i = 0; layers && i < json_array_size(candidates); i++)
+        tensor_table(json_array_get(candidates, i), stream);
     for (size_t i = 0; details && i < json_array_size(candidates); i++) {
         const json_t *candidate = json_array_get(candidates, i);
         const json_t *results = json_object_get(candidate, "results");

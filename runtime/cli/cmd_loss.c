@@ -18,8 +18,8 @@ struct loss_command {
     struct common common;
     struct option_texts texts;
     const char *html, *json, *csv, *png, *markdown;
-    const char *kv, *activations, *base_logits, *save_logits;
-    bool fast, standard, no_floor, no_tensors, details, merge;
+    const char *kv, *activations, *base_logits, *save_logits, *calibration;
+    bool fast, standard, no_floor, no_tensors, details, layers, merge;
     uint32_t chunks, ctx, protocol, stability;
     bool stability_given;
     uint64_t seed;
@@ -64,6 +64,10 @@ static void loss_options(struct loss_command *loss, struct option_set *set)
         {"stability", 0, OPTION_COUNT, &loss->stability, "N",
          "tokens of the long answer (2000; software device 200; 0 = none, nor speed)",
          &loss->stability_given},
+        {"layers", 0, OPTION_FLAG, &loss->layers, NULL, "a line a matrix: the noise of its weights",
+         0},
+        {"calibration", 0, OPTION_TEXT, &loss->calibration, "FILE",
+         "of lichen calibrate: also the error of every layer's output", 0},
         {"no-tensors", 0, OPTION_FLAG, &loss->no_tensors, NULL, "do not compare weights", 0},
         {"no-floor", 0, OPTION_FLAG, &loss->no_floor, NULL, "do not run the base against itself",
          0},
@@ -326,7 +330,7 @@ static bool show_report(struct loss_command *loss)
     if (!loss->report)
         return true;
     if (!loss->json || strcmp(loss->json, "-") != 0)
-        loss_table(loss->report, loss->details, stdout);
+        loss_table(loss->report, loss->details, loss->layers, stdout);
     done = write_view(loss, loss->json, write_json) && done;
     done = write_view(loss, loss->csv, loss_csv) && done;
     done = write_view(loss, loss->markdown, loss_markdown) && done;
@@ -378,7 +382,8 @@ static bool run(struct loss_command *loss, const struct loss_variant *base)
         .seed = loss->seed,
         .floor_chunks = loss->no_floor ? 0 : FLOOR_CHUNKS,
         .stability_tokens = loss->stability,
-        .tensors = !loss->no_tensors,
+        .tensors = !loss->no_tensors || loss->layers,
+        .calibration = loss->calibration,
         .watch = interrupt_watch,
         .progress = progress,
         .activity = activity,

@@ -250,7 +250,7 @@ static char *view_of(const json_t *report, void (*view)(const json_t *report, FI
 
 static void table_with_details(const json_t *report, FILE *stream)
 {
-    loss_table(report, true, stream);
+    loss_table(report, true, true, stream);
 }
 
 static size_t count_of(const char *text, const char *part)
@@ -328,6 +328,23 @@ static void test_weights(void **state)
     assert_true(sums.base_peak == 3 && sums.error_peak == 1);
 }
 
+/* W = [1 2], W' = [1 1], H = [2 1; 1 3]: w H w = 2 + 4 + 12 = 18, e = [0 -1]: e H e = 3,
+ * w H e = -(1 + 6) = -7. With the diagonal alone: 14, 3, -6. */
+static void test_outputs(void **state)
+{
+    (void)state;
+    const float base[2] = {1, 2}, candidate[2] = {1, 1}, matrix[4] = {2, 1, 1, 3};
+    const float diagonal[2] = {2, 3};
+    struct loss_weights sums = {0};
+    loss_output_add(&sums, base, candidate, 2, matrix, diagonal);
+    assert_true(sums.output == 18 && sums.output_error == 3 && sums.output_product == -7);
+    sums = (struct loss_weights){0};
+    loss_output_add(&sums, base, candidate, 2, NULL, diagonal);
+    assert_true(sums.output == 14 && sums.output_error == 3 && sums.output_product == -6);
+    loss_output_add(&sums, base, candidate, 2, NULL, NULL);
+    assert_true(sums.output == 14);
+}
+
 static void test_tensors(void **state)
 {
     (void)state;
@@ -336,7 +353,7 @@ static void test_tensors(void **state)
     struct fault fault = {0};
     json_t *tensors;
     assert_true(parallel_create(2, &parallel, &fault));
-    assert_true(loss_tensors(MODEL, MODEL, parallel, NULL, NULL, &tensors, &fault));
+    assert_true(loss_tensors(MODEL, MODEL, NULL, parallel, NULL, NULL, &tensors, &fault));
     assert_int_equal(json_array_size(tensors), 36); /* 5 layers of 7, and the embedding */
     const json_t *first = json_array_get(tensors, 0);
     assert_true(json_is_null(json_object_get(first, "sqnr_db"))); /* no noise at all */
@@ -376,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_empty_views),
         cmocka_unit_test(test_weights),
         cmocka_unit_test(test_tensors),
+        cmocka_unit_test(test_outputs),
         cmocka_unit_test(test_repetition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
