@@ -52,6 +52,12 @@ static double frame_y(const struct frame *frame, double value)
     return y < (double)frame->y.to ? (double)frame->y.to : y;
 }
 
+/* axis_label's exponents are for engineers: "0.001" here. */
+static void log_label(double value, char text[32])
+{
+    snprintf(text, 32, value >= 1e-4 ? "%.6g" : "%.0e", value);
+}
+
 static void frame_draw(const struct frame *frame, const char *title, const char *x_title,
                        const char *y_title)
 {
@@ -62,7 +68,7 @@ static void frame_draw(const struct frame *frame, const char *title, const char 
     drawing_text(drawing, LEFT, 15, title_size, CANVAS_START, false, INK, title);
     for (uint32_t i = 0; i < frame->y.tick_count; i++) {
         double y = (double)axis_at(&frame->y, frame->y.ticks[i]);
-        axis_label(&frame->y, i, label);
+        log_label(frame->y.ticks[i], label); /* all y axes here are logarithmic */
         drawing_line(drawing, x0, y, x1, y, 1, GRID);
         drawing_text(drawing, x0 - 5, y + 4, label_size, CANVAS_END, false, MUTED, label);
     }

@@ -8,13 +8,15 @@
 enum { KIND_MAX = 24, KIND_SIZE = 24, INK = 0x20262C, MUTED = 0x5A646E, EMPTY = 0xF2F4F6 };
 
 static const double label_size = 10, title_size = 13;
+static const double range_shown = 20; /* dB */
 static const double left = 92, right = 14, top = 26, bottom = 58;
 
 struct heat {
     char kinds[KIND_MAX][KIND_SIZE];
     size_t kind_count;
     unsigned layers;
-    double low, high; /* dB */
+    double low, high; /* dB, of the colours */
+    bool more;        /* some are above high */
 };
 
 /* "blk.3.attn_q.weight": layer 3, kind "attn_q". */
@@ -56,6 +58,9 @@ static void survey(struct heat *heat, const json_t *tensors)
         heat->low = noise < heat->low ? noise : heat->low;
         heat->high = noise > heat->high ? noise : heat->high;
     }
+    /* a matrix left at 16 bits is 50 dB above the rest, and would make the rest one colour */
+    heat->more = heat->high > heat->low + range_shown;
+    heat->high = heat->more ? heat->low + range_shown : heat->high;
 }
 
 /* From dark red (much noise) over yellow to pale blue. */
@@ -86,7 +91,7 @@ static void draw_scale(struct drawing *drawing, const struct heat *heat)
                      color_of(i / 39.0));
     snprintf(text, sizeof text, "%.1f dB", heat->low);
     drawing_text(drawing, x0, y + 20, label_size, CANVAS_START, false, MUTED, text);
-    snprintf(text, sizeof text, "%.1f dB", heat->high);
+    snprintf(text, sizeof text, "%s%.1f dB", heat->more ? "over " : "", heat->high);
     drawing_text(drawing, x1, y + 20, label_size, CANVAS_END, false, MUTED, text);
     drawing_text(drawing, (x0 + x1) / 2, y + 20, label_size, CANVAS_MIDDLE, false, INK,
                  "signal / noise of weights");

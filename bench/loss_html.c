@@ -17,14 +17,21 @@ static const char style[] =
     "overflow-wrap:anywhere}\n"
     ".wide{overflow-x:auto}\n"
     "table{border-collapse:collapse;font-size:.9em;font-variant-numeric:tabular-nums}\n"
-    "th,td{padding:.3em .6em;text-align:right;border-bottom:1px solid #e1e6eb;white-space:nowrap}\n"
+    "th,td{padding:.3em .45em;text-align:right;border-bottom:1px solid "
+    "#e1e6eb;white-space:nowrap}\n"
     "th{font-weight:600;background:#f6f8f9}\n"
     "td.l,th.l{text-align:left}td.w{white-space:normal;min-width:12em;overflow-wrap:anywhere}\n"
-    ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));"
+    ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));"
     "gap:16px;margin:.8em 0}\n"
     "figure{margin:0}svg{width:100%;height:auto;display:block;font-family:system-ui,sans-serif}\n"
     "figcaption,.small{font-size:.85em;color:#5a646e;overflow-wrap:anywhere}\n"
     ".dot{display:inline-block;width:.75em;height:.75em;border-radius:2px;margin-right:.4em}\n"
+    "td .small{display:block}\n"
+    "@media(max-width:640px){.stack table,.stack tbody,.stack tr,.stack td{display:block}"
+    ".stack tr:first-child{display:none}.stack tr{padding:.5em 0}.stack "
+    "td{border:0;text-align:left;"
+    "white-space:normal;padding:.1em .3em}.stack td .small{display:inline}"
+    ".stack td[data-l]:before{content:attr(data-l)\": \";color:#5a646e}}\n"
     "dl{margin:0}dt{font-weight:600;margin-top:.5em}dd{margin:0;overflow-wrap:anywhere}\n"
     "code{overflow-wrap:anywhere}mark{background:#fbe3a1}\n"
     "ul{padding-left:1.2em}";
@@ -94,32 +101,32 @@ static void answer_row(const struct page *page, const json_t *stream, bool base)
     const json_t *result = loss_result(stream, text);
     const json_t *speed = json_object_get(stream, "speed");
     const json_t *stability = json_object_get(stream, "stability");
-    put(page, "<td>");
+    put(page, "<td data-l=score>");
     put_number(page,
                base ? loss_number(result, "ppl", "value", NULL) : loss_number(result, "ppl", NULL),
                4);
     put_interval(page, base ? json_object_get(json_object_get(result, "ppl"), "ci95")
                             : json_object_get(result, "ppl_ci95"));
-    put(page, "<td>");
+    put(page, "<td data-l=size>");
     put_fixed(page, loss_number(stream, "parameters", NULL) / 1e6, 1);
     put(page, " M &times; ");
     put_fixed(page, loss_number(stream, "bpw", NULL), 2);
     put(page, " bits = ");
     put_fixed(page, loss_number(stream, "bytes", NULL) / 1e6, 1);
-    put(page, " MB<td>");
+    put(page, " MB<td data-l=response>");
     put_number(page, loss_number(speed, "first_token_s", NULL), 3);
     put(page, " s; ");
-    put_number(page, loss_number(speed, "tokens_per_s", NULL), 3);
-    put(page, " tokens/s<td class=\"l w\">");
+    put_number(page, loss_number(speed, "tokens_per_s", NULL), 4);
+    put(page, " tokens/s<td class=\"l w\" data-l=\"long run\">");
     put_text(page, stability ? loss_string(stability, "verdict") : "not measured");
     put(page, "\n");
 }
 
 static void four_answers(const struct page *page)
 {
-    put(page,
-        "<div class=wide><table><tr><th class=l>file<th>score: perplexity<th>size<th>response "
-        "time<th class=l>long run\n<tr><td class=\"l w\">base: ");
+    put(page, "<div class=\"wide stack\"><table><tr><th class=l>file<th>score: "
+              "perplexity<th>size<th>response "
+              "time<th class=l>long run\n<tr><td class=\"l w\">base: ");
     put_text(page, loss_string(list(page, "base"), "label"));
     answer_row(page, list(page, "base"), true);
     for (size_t i = 0; i < json_array_size(list(page, "candidates")); i++) {

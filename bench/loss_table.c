@@ -21,7 +21,12 @@ static const char *number(char text[48], const char *format, double value)
 {
     if (!isfinite(value))
         return "-";
-    snprintf(text, 48, format[0] == '4' ? "%.4f" : format[0] == '2' ? "%.2f" : "%.3g", value);
+    snprintf(text, 48,
+             format[0] == '6'   ? "%.6f"
+             : format[0] == '4' ? "%.4f"
+             : format[0] == '2' ? "%.2f"
+                                : "%.3g",
+             value);
     return text;
 }
 
@@ -67,7 +72,7 @@ static void answer_speed(const json_t *report, const json_t *stream, bool base, 
     char text[48], rate[48];
     fprintf(out, "%s%s s, %s tokens/s", base ? "first token after " : "",
             number(text, "3", loss_number(stream, "speed", "first_token_s", NULL)),
-            number(rate, "3", loss_number(stream, "speed", "tokens_per_s", NULL)));
+            number(rate, "2", loss_number(stream, "speed", "tokens_per_s", NULL)));
 }
 
 static void answer_stability(const json_t *report, const json_t *stream, bool base, FILE *out)
@@ -281,7 +286,7 @@ static void tensor_line(const json_t *tensor, FILE *out)
             loss_string(tensor, "type"), number(noise, "2", loss_number(tensor, "sqnr_db", NULL)),
             number(rmse, "4", loss_number(tensor, "relative_rmse", NULL)),
             number(error, "4", loss_number(tensor, "output_error", NULL)),
-            number(cosine, "4", loss_number(tensor, "output_cosine", NULL)));
+            number(cosine, "6", loss_number(tensor, "output_cosine", NULL)));
 }
 
 static void tensor_table(const json_t *candidate, FILE *out)
