@@ -188,6 +188,16 @@ static void pair_line(const json_t *report, const json_t *pair, FILE *out)
         fprintf(out, "  %s and %s are not distinguishable: KLD difference %s\n", a, b, difference);
 }
 
+static void text_excess(const json_t *report, FILE *out)
+{
+    double excess = loss_number(report, "base", "probability_excess", NULL);
+    if (isfinite(excess))
+        fprintf(out,
+                "  the file of logits sums to %.4f instead of 1: of an old llama.cpp, and its KLD "
+                "is off by about as much\n",
+                1 + excess);
+}
+
 static void text_pairs(const json_t *report, const char *name, FILE *out)
 {
     const json_t *pairs = json_object_get(report, "pairs");
@@ -222,6 +232,7 @@ static void text_table(const json_t *report, const json_t *text, FILE *out)
     }
     text_pairs(report, name, out);
     text_floor(report, name, out);
+    text_excess(report, out);
     fputc('\n', out);
 }
 

@@ -152,6 +152,45 @@ static void test_lists(void **state)
     ran_free(&ran);
 }
 
+/* For scripts: status 1 and one line when a limit is passed; the report is there all the same. */
+static void test_gates(void **state)
+{
+    (void)state;
+    NEED;
+    struct ran ran = LICHEN("loss", STORIES, "kv=q8_0", "--text", TEXT, SMALL, "--quiet",
+                            "--fail-if-kld-above", "0.00001");
+    assert_int_equal(ran.status, 1);
+    assert_non_null(strstr(ran.err, "at most 1e-05 allowed"));
+    assert_non_null(strstr(ran.out, "KLD"));
+    ran_free(&ran);
+    ran = LICHEN("loss", STORIES, STORIES, "--text", TEXT, SMALL, "--quiet", "--fail-if-kld-above",
+                 "0.1", "--fail-if-top1-below", "99.9");
+    assert_int_equal(ran.status, 0);
+    ran_free(&ran);
+    ran = LICHEN("loss", STORIES, "kv=q8_0", "--text", TEXT, SMALL, "--quiet",
+                 "--fail-if-top1-below", "99.9");
+    assert_int_equal(ran.status, 1);
+    assert_non_null(strstr(ran.err, "at least 99.9 needed"));
+    ran_free(&ran);
+}
+
+/* Weights can be compared without a text. */
+static void test_layers(void **state)
+{
+    (void)state;
+    NEED;
+    struct ran ran = LICHEN("convert", STORIES, "-o", OUT "/stories.q4_0.gguf", "--type", "q4_0",
+                            "--force", "--no-proof", "--quiet");
+    assert_int_equal(ran.status, 0);
+    ran_free(&ran);
+    ran =
+        LICHEN("loss", STORIES, OUT "/stories.q4_0.gguf", "--layers", "--device", "cpu", "--quiet");
+    assert_int_equal(ran.status, 0);
+    assert_non_null(strstr(ran.out, "blk.4.attn_v.weight"));
+    assert_non_null(strstr(ran.out, "SQNR"));
+    ran_free(&ran);
+}
+
 /* The windows done so far are told, exit status 130, and what was written is whole. */
 static void test_interrupt(void **state)
 {
@@ -173,10 +212,9 @@ static void test_interrupt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_outputs),
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_outputs),
+        cmocka_unit_test(test_lists),   cmocka_unit_test(test_gates),
+        cmocka_unit_test(test_layers),  cmocka_unit_test(test_interrupt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
