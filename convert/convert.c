@@ -469,12 +469,18 @@ static bool can_resume(const struct conversion *conversion, const struct fault *
     return passing && journal_count(conversion->journal) > 0;
 }
 
+/* Not when another run's part file could not be opened: then its journal stays with it. */
+static bool owns_part(const struct conversion *conversion)
+{
+    return conversion->journal && (conversion->draft || path_kind(conversion->part) == PATH_NONE);
+}
+
 static void end(struct conversion *conversion, bool done, const struct fault *fault)
 {
     if (done) {
         draft_close(conversion->draft);
         journal_remove(conversion->journal);
-    } else if (!conversion->published && conversion->journal && !can_resume(conversion, fault)) {
+    } else if (!conversion->published && owns_part(conversion) && !can_resume(conversion, fault)) {
         draft_remove(conversion->draft);
         journal_remove(conversion->journal);
     } else {
