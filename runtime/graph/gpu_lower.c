@@ -66,7 +66,8 @@ bool call_append(struct lower *lower, const struct gpu_call *call)
         program->calls = calls;
         program->call_capacity = capacity;
     }
-    program->calls[program->call_count++] = *call;
+    program->calls[program->call_count] = *call;
+    program->calls[program->call_count++].step = lower->step;
     return true;
 }
 
@@ -199,6 +200,7 @@ static bool lower_one(struct lower *lower, uint32_t index)
     const struct gpu_step_fusion *fusion = &lower->fusions[index];
     if (fusion->absorbed_by != PLAN_NONE)
         return true;
+    lower->step = index;
     if (!lower_step[step->op](lower, index))
         return fault_context(lower->fault, "step %u (%s)", index, op_name(step->op));
     bool own = lower_own_quants(lower, index, quant_unit(lower, step)) != 0;
@@ -214,6 +216,7 @@ static bool lower_all(struct lower *lower)
     for (uint32_t i = 0; i < lower->plan->step_count; i++)
         if (!lower_one(lower, i))
             return false;
+    lower->step = PLAN_NONE;
     lower->program->top = lower->program->outputs == 1;
     return !lower->program->top || lower_top(lower);
 }
