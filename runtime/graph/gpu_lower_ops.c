@@ -164,6 +164,7 @@ static bool matmul_emit(struct lower *lower, const struct step *step, uint32_t o
         .outputs = call.outputs,
         .cost = (uint64_t)count * matrix->cols * rows,
         .weight_bytes = rows_bytes(matrix, count),
+        .step = (uint32_t)(step - plan->steps),
     };
     bool quants =
         matrix->cols % 32 == 0 && gpu_matmul_wants_quants(exec_device(lower->gpu), matrix->dtype,
