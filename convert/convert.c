@@ -171,6 +171,29 @@ static bool put_source(const struct conversion *conversion, struct gguf_writer *
     return done;
 }
 
+/* By name alone: paths are of no use elsewhere, and say more than they should. */
+static bool put_corpus(const struct calibration *calibration, struct gguf_writer *writer,
+                       struct fault *fault)
+{
+    const struct gguf_string *texts;
+    size_t count = calibration ? calibration_corpus(calibration, &texts) : 0;
+    if (count == 0)
+        return true;
+    struct gguf_string *names = calloc(count, sizeof *names);
+    if (!names)
+        return fault_set(fault, FAULT_MEMORY, "no memory for the names of %zu texts", count);
+    for (size_t i = 0; i < count; i++) {
+        names[i] = texts[i];
+        for (size_t k = 0; k < texts[i].size; k++)
+            if (texts[i].bytes[k] == '/')
+                names[i] = (struct gguf_string){texts[i].bytes + k + 1, texts[i].size - k - 1};
+    }
+    bool done =
+        gguf_put_array(writer, "lichen.calibration.corpus", GGUF_STRING, names, count, fault);
+    free(names);
+    return done;
+}
+
 static bool describe(const struct conversion *conversion, struct gguf_writer *writer,
                      struct fault *fault)
 {
@@ -182,7 +205,8 @@ static bool describe(const struct conversion *conversion, struct gguf_writer *wr
         gguf_put_u32(writer, "general.quantization_version", 2, fault) &&
         gguf_put_text(writer, "lichen.version", LICHEN_VERSION, strlen(LICHEN_VERSION), fault) &&
         gguf_put_text(writer, "lichen.recipe", text, strlen(text), fault) &&
-        put_source(conversion, writer, fault);
+        put_source(conversion, writer, fault) &&
+                put_corpus(conversion->options->calibration, writer, fault);
     for (uint32_t i = 0; done && i < conversion->tensor_count; i++) {
         const struct source_tensor *tensor = source_tensor_at(conversion->source, i);
         done = gguf_put_tensor(writer, tensor->name, recipe_choice(recipe, i)->dtype,

@@ -4,15 +4,18 @@
  *   lichen.recipe                  "q4_k_m; ffn_down=q6_k"
  *   lichen.source.files, .hashes   names and XXH3-128 of the files that it was made of, but for
  *                                  those of weights alone
- *   lichen.calibration.file, .hash of the calibration, where there was one
+ *   lichen.calibration.corpus      names of the texts of the calibration, where there was one (its
+ *                                  XXH3-128 stands in the recipe)
  *   lichen.proof.metadata_hash     XXH3-128 of the header that the file would have without any
  *                                  lichen.proof.* and with the magic
  *   lichen.proof.weights_hash      XXH3-128 of the weights that it was made of, as float32, the
- * same whatever files they came in (pipeline.h) lichen.proof.tensor_hashes     XXH3-128 of each
- * tensor's bytes, in the file's order lichen.proof.tensor_errors     relative error of each tensor,
- * sqrt(sum e^2 / sum x^2) lichen.proof.run, .reason      whether the file was run, and if not why
- * (padded with spaces) lichen.proof.prompts           the texts lichen.proof.ids.N their tokens,
- * [64], -1 behind the last lichen.proof.top_ids.N, .top_logits.N   best first, after the last token
+ *                                  same whatever files they came in (pipeline.h)
+ *   lichen.proof.tensor_hashes     XXH3-128 of each tensor's bytes, in the file's order
+ *   lichen.proof.tensor_errors     relative error of each tensor, sqrt(sum e^2 / sum x^2)
+ *   lichen.proof.run, .reason      whether the file was run, and if not why (padded with spaces)
+ *   lichen.proof.prompts           the texts
+ *   lichen.proof.ids.N             their tokens, [64], -1 behind the last
+ *   lichen.proof.top_ids.N, .top_logits.N   best first, after the last token
  *   lichen.proof.template_hash     XXH3-128 of the template's text for the first prompt; 0 = none
  *
  * All have a fixed size, so that they can be filled in when the rest of the file stands. Hashes are
