@@ -206,7 +206,7 @@ static bool describe(const struct conversion *conversion, struct gguf_writer *wr
         gguf_put_text(writer, "lichen.version", LICHEN_VERSION, strlen(LICHEN_VERSION), fault) &&
         gguf_put_text(writer, "lichen.recipe", text, strlen(text), fault) &&
         put_source(conversion, writer, fault) &&
-                put_corpus(conversion->options->calibration, writer, fault);
+        put_corpus(conversion->options->calibration, writer, fault);
     for (uint32_t i = 0; done && i < conversion->tensor_count; i++) {
         const struct source_tensor *tensor = source_tensor_at(conversion->source, i);
         done = gguf_put_tensor(writer, tensor->name, recipe_choice(recipe, i)->dtype,
