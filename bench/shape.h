@@ -6,9 +6,10 @@
 
 #include "fault.h"
 #include <stddef.h>
+#include <stdint.h>
 
 struct shape_header {
-    void *bytes; /* GGUF header, malloc'd, the caller's */
+    uint8_t *bytes; /* GGUF header, malloc'd, the caller's */
     size_t size;
     char name[64]; /* "qwen2.5-0.5b q4_k_m" */
 };

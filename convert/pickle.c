@@ -286,8 +286,8 @@ static bool equals(const char *bytes, int size, const char *text)
 
 static bool push_global(struct machine *machine)
 {
-    const char *module, *name;
-    int module_size, name_size;
+    const char *module = "", *name = "";
+    int module_size = 0, name_size = 0;
     if (!read_line(machine, &module, &module_size) || !read_line(machine, &name, &name_size))
         return false;
     for (int i = 0; i < GLOBAL_COUNT; i++)
@@ -370,7 +370,7 @@ static bool op_build(struct machine *machine)
 
 static bool op_tuple(struct machine *machine)
 {
-    uint32_t count;
+    uint32_t count = 0;
     if (!count_to_mark(machine, &count) || !push_list(machine, PICKLE_TUPLE, count))
         return false;
     machine->stack_count--; /* the mark lies under the tuple */
@@ -380,7 +380,7 @@ static bool op_tuple(struct machine *machine)
 
 static bool op_take(struct machine *machine, bool into_dict)
 {
-    uint32_t count;
+    uint32_t count = 0;
     return count_to_mark(machine, &count) && take_values(machine, count, true, into_dict);
 }
 

@@ -204,7 +204,7 @@ static bool header_size(const void *bytes, size_t size, uint64_t file_size, size
 bool safetensors_parse(const void *bytes, size_t size, uint64_t file_size,
                        struct checkpoint_part *part, struct fault *fault)
 {
-    size_t header;
+    size_t header = 0;
     if (!header_size(bytes, size, file_size, &header, fault))
         return false;
     if (header > size - HEADER_START)
@@ -217,7 +217,7 @@ bool safetensors_read(struct checkpoint_part *part, struct fault *fault)
 {
     uint64_t size = file_size(part->file);
     uint8_t start[HEADER_START];
-    size_t header, present = size < sizeof start ? (size_t)size : sizeof start;
+    size_t header = 0, present = size < sizeof start ? (size_t)size : sizeof start;
     if (!file_read(part->file, 0, start, present, fault) ||
         !header_size(start, present, size, &header, fault))
         return false;

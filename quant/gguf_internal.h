@@ -4,7 +4,7 @@
 
 #include "arena.h"
 #include "gguf.h"
-#include "gguf_source.h"
+#include "gguf_cursor.h"
 #include "platform.h"
 
 /* What a file may ask for (reliability: caps of A4). Published models stay far below. */
@@ -91,7 +91,7 @@ bool gguf_synthesize(const struct gguf_tensor *tensor, uint64_t offset, void *ds
                      struct fault *fault);
 
 /* Reads count metadata entries behind the counts of the header. */
-bool gguf_read_fields(struct gguf *gguf, struct source *source, uint64_t count);
+bool gguf_read_fields(struct gguf *gguf, struct cursor *cursor, uint64_t count);
 const struct gguf_field *gguf_field_find(const struct gguf *gguf, const char *key);
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef LICHEN_COMMAND_H
 #define LICHEN_COMMAND_H
 
+#include "json_text.h"
 #include "lichen.h"
 #include "models.h"
 #include "options.h"
@@ -17,7 +18,8 @@ struct command {
 };
 
 extern const struct command command_chat, command_run, command_logits, command_tokenize,
-    command_template, command_devices, command_info, command_plan, command_bench;
+    command_template, command_devices, command_info, command_plan, command_bench, command_convert,
+    command_calibrate, command_loss, command_verify;
 
 struct common {
     struct output output;
@@ -82,8 +84,6 @@ void common_dry_breakers(struct common *common, const struct lichen_engine *engi
 json_t *json_of_device(const struct lichen_device *device);
 json_t *json_of_model(const struct lichen_engine *engine);
 json_t *json_of_ids(const int32_t *ids, size_t count);
-/* A string that may hold broken UTF-8: what is broken becomes U+FFFD. */
-json_t *json_of_text(const char *bytes, size_t size);
 
 /* Ids separated by white space or commas; ids->ids is freed with free. */
 bool parse_ids(const char *text, const char *name, struct lichen_ids *ids, struct fault *fault);

@@ -89,6 +89,7 @@ struct lichen_engine_options {
     enum lichen_activations activations;
     bool exact;               /* float activations, fixed reduction order */
     bool vocabulary_only;     /* tokenizer, template, metadata; no weights, no device */
+    bool unfinished; /* the file of a converter at work: zeros in the place of its magic */
     /* Loading progress; returns false to give up (FAULT_CANCELLED). May be NULL. */
     bool (*progress)(void *context, uint64_t done, uint64_t total);
     void *progress_context;
@@ -244,6 +245,33 @@ struct lichen_stats { /* since open or lichen_stats_reset */
 LICHEN_API void lichen_stats(const struct lichen_session *session, struct lichen_stats *stats);
 LICHEN_API void lichen_stats_reset(struct lichen_session *session);
 
+/* ---- linear layers, for calibration: with the C executor (device "cpu") alone ---- */
+
+struct lichen_linear {
+    const char *weight;     /* name of the matrix, engine's */
+    uint32_t rows, columns; /* of the matrix; columns = width of the input */
+    uint32_t source;        /* equal for weights that are given the same input (q, k, v) */
+    uint32_t layer;         /* UINT32_MAX outside the layers */
+};
+
+/* The matrix products of every token (not the head's), in the order in which they run. */
+LICHEN_API uint32_t lichen_linear_count(const struct lichen_engine *engine);
+LICHEN_API void lichen_linear(const struct lichen_engine *engine, uint32_t index,
+                              struct lichen_linear *linear);
+/* Called before a linear layer runs with its inputs, [tokens, columns], which are good until it
+ * returns. False ends the feed with FAULT_CANCELLED. */
+typedef bool lichen_watch(void *context, uint32_t index, const float *inputs, uint32_t tokens);
+/* Every later feed of the session calls watch; NULL ends that. */
+LICHEN_API bool lichen_session_watch(struct lichen_session *session, lichen_watch *watch,
+                                     void *context, struct fault *fault);
+/* Rows of the file's matrix as floats: dst [row_count, columns]. */
+LICHEN_API bool lichen_linear_read(const struct lichen_engine *engine, uint32_t index,
+                                   uint32_t first_row, uint32_t row_count, float *dst,
+                                   struct fault *fault);
+/* Runs with rows [rows, columns] in the place of the file's matrix, in all sessions, until NULL
+ * puts it back; rows stay the caller's. */
+LICHEN_API bool lichen_linear_replace(struct lichen_engine *engine, uint32_t index,
+                                      const float *rows, struct fault *fault);
 struct lichen_kernel { /* dispatches that share everything up to cols */
     char kernel[64];    /* the shader */
     char operation[16]; /* of the model: "matmul", "attention", ...; "top": choosing tokens */

@@ -15,12 +15,27 @@ static void run_write(struct exec_gpu *gpu, const int32_t *tokens, const struct 
     memcpy(mapped + gpu->space.tokens_offset, tokens, params->count * sizeof *tokens);
 }
 
+/* Most tokens of a part: a layer's attention is one dispatch and has to stay short however long the
+ * context is. A prompt that sees itself in both directions cannot be cut. */
+static uint32_t part_limit(const struct exec_gpu *gpu, uint32_t position)
+{
+    const struct gpu_shape *shape = &gpu->shape;
+    uint64_t token_cost = gpu->attention_cost * (position + shape->rows_max);
+    uint64_t budget = (uint64_t)(shape->rate_first * shape->target_ns);
+    uint32_t i = shape->bucket_count - 1;
+    while (!gpu->exec.plan->prefix_mask && i > 0 && shape->buckets[i] * token_cost > budget)
+        i--;
+    return shape->buckets[i];
+}
+
 /* The part that begins at token `first`: as many tokens as fit, with no more output rows than there
  * is memory for. */
-static struct gpu_part part_at(const struct exec_gpu *gpu, const struct batch *batch, uint32_t first)
+static struct gpu_part part_at(const struct exec_gpu *gpu, const struct batch *batch,
+                               uint32_t first)
 {
     uint32_t left = batch->count - first, quiet = batch->count - batch->outputs;
-    uint32_t count = left < gpu->shape.rows_max ? left : gpu->shape.rows_max;
+    uint32_t limit = part_limit(gpu, batch->position + first);
+    uint32_t count = left < limit ? left : limit;
     uint32_t output_first = first > quiet ? first : quiet, end = first + count;
     if (end > output_first && end - output_first > gpu->shape.outputs_max)
         end = output_first + gpu->shape.outputs_max;
@@ -152,8 +167,8 @@ static bool top_from_logits(struct exec_gpu *gpu, uint32_t row, uint32_t k, int3
     float *all = malloc(vocab * sizeof *all);
     if (!all)
         return fault_set(fault, FAULT_MEMORY, "no memory for %u logits", vocab);
-    bool found = gpu_logits(&gpu->exec, row, 1, all, fault) &&
-                 top_select(all, vocab, k, ids, logits, fault);
+    bool found =
+        gpu_logits(&gpu->exec, row, 1, all, fault) && top_select(all, vocab, k, ids, logits, fault);
     free(all);
     return found;
 }
@@ -219,8 +234,7 @@ bool gpu_part_prepare(struct exec_gpu *gpu, uint32_t first, struct gpu_part *par
 static bool part_peek(struct exec_gpu *gpu, uint32_t first, uint32_t step, float *dst,
                       struct gpu_part *part, struct fault *fault)
 {
-    const struct plan_buffer *buffer =
-        &gpu->exec.plan->buffers[gpu->exec.plan->steps[step].output];
+    const struct plan_buffer *buffer = &gpu->exec.plan->buffers[gpu->exec.plan->steps[step].output];
     struct gpu_recording *recording;
     struct gpu_commands *commands;
     if (!gpu_part_prepare(gpu, first, part, &recording, fault))
@@ -292,21 +306,31 @@ static const struct exec_methods gpu_methods = {
     .destroy = gpu_destroy,
 };
 
+/* Multiply-adds of attention for a token and key, in the most expensive layer. */
+static uint64_t attention_cost(const struct plan *plan)
+{
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < plan->step_count; i++) {
+        const struct attention_params *attention = &plan->steps[i].attention;
+        if (plan->steps[i].op == OP_ATTENTION &&
+            2ULL * attention->heads * attention->head_dim > most)
+            most = 2ULL * attention->heads * attention->head_dim;
+    }
+    return most;
+}
+
 static bool host_memory(struct exec_gpu *gpu, struct fault *fault)
 {
     gpu->tokens = calloc(gpu->exec.batch_max, sizeof *gpu->tokens);
-    bool several = gpu->exec.outputs_max > gpu->shape.outputs_max ||
-                   gpu->exec.batch_max > gpu->shape.rows_max;
-    if (several && gpu->exec.outputs_max > 1)
+    if (gpu->exec.outputs_max > 1) /* they may be spread over several submissions */
         gpu->host_logits =
             malloc((size_t)gpu->exec.outputs_max * gpu->exec.plan->vocab * sizeof(float));
-    return (gpu->tokens && (gpu->host_logits || !several || gpu->exec.outputs_max == 1)) ||
+    return (gpu->tokens && (gpu->host_logits || gpu->exec.outputs_max == 1)) ||
            fault_set(fault, FAULT_MEMORY, "no memory for the logits of %u tokens",
                      gpu->exec.outputs_max);
 }
 
-bool exec_gpu_create(const struct exec_gpu_options *options, struct exec **out,
-                     struct fault *fault)
+bool exec_gpu_create(const struct exec_gpu_options *options, struct exec **out, struct fault *fault)
 {
     struct exec_gpu *gpu = calloc(1, sizeof *gpu);
     *out = NULL;
@@ -314,6 +338,7 @@ bool exec_gpu_create(const struct exec_gpu_options *options, struct exec **out,
         return fault_set(fault, FAULT_MEMORY, "no memory for an executor");
     gpu->options = *options;
     gpu->top = GPU_TOP_FIRST;
+    gpu->attention_cost = attention_cost(options->plan);
     gpu->exec = (struct exec){
         .methods = &gpu_methods,
         .plan = options->plan,

@@ -196,8 +196,8 @@ static bool program_get(struct exec_gpu *gpu, uint32_t tokens, uint32_t outputs,
                         const struct gpu_program **out, struct fault *fault)
 {
     struct gpu_program *program = gpu->programs;
-    while (program && (program->tokens != tokens || program->outputs != outputs ||
-                       program->split != split))
+    while (program &&
+           (program->tokens != tokens || program->outputs != outputs || program->split != split))
         program = program->next;
     if (!program) {
         if (!gpu_program_create(gpu, tokens, outputs, split, &program, fault))
@@ -227,9 +227,8 @@ bool gpu_recording_get(struct exec_gpu *gpu, uint32_t tokens, uint32_t outputs, 
     if (!program_get(gpu, bucket, outputs_bucket(gpu, bucket, outputs), split, &program, fault))
         return false;
     struct gpu_recording *recording = gpu->recordings;
-    while (recording &&
-           (recording->program != program || recording->context_bucket != context ||
-            recording->outputs != (outputs > 0)))
+    while (recording && (recording->program != program || recording->context_bucket != context ||
+                         recording->outputs != (outputs > 0)))
         recording = recording->next;
     if (!recording) {
         recording = calloc(1, sizeof *recording);
@@ -317,8 +316,7 @@ bool gpu_recording_run(struct exec_gpu *gpu, struct gpu_recording *recording, ui
     for (uint32_t i = 0; i < recording->segment_count; i++) {
         if (cancel && *cancel)
             return fault_set(fault, FAULT_CANCELLED, "cancelled");
-        if (!gpu_submit(device, recording->segments[i].commands, fault) ||
-            !gpu_wait(device, fault))
+        if (!gpu_submit(device, recording->segments[i].commands, fault) || !gpu_wait(device, fault))
             return false;
         cost += share * (double)recording->segments[i].cost;
         gpu->stats.submissions++;

@@ -2,6 +2,7 @@
  * they are used; weights of one row (norms, biases) are decoded once, here. */
 #include "ref.h"
 #include <stdlib.h>
+#include <string.h>
 
 static bool weight_load(struct ref_weights *weights, const struct gguf *gguf, uint32_t index,
                         struct fault *fault)
@@ -29,7 +30,8 @@ static bool weights_load(struct ref_weights *weights, const struct gguf *gguf, s
     uint32_t count = weights->plan->weight_count;
     weights->blocks = arena_alloc(&weights->arena, count, sizeof *weights->blocks);
     weights->vectors = arena_alloc(&weights->arena, count, sizeof *weights->vectors);
-    if (!weights->blocks || !weights->vectors)
+    weights->replaced = arena_alloc(&weights->arena, count, sizeof *weights->replaced);
+    if (!weights->blocks || !weights->vectors || !weights->replaced)
         return fault_set(fault, FAULT_MEMORY, "no memory for a table of %u weights", count);
     for (uint32_t i = 0; i < count; i++)
         if (!weight_load(weights, gguf, i, fault))
@@ -70,7 +72,8 @@ uint64_t ref_weights_size(const struct ref_weights *weights)
 uint64_t ref_weights_memory(const struct plan *plan)
 {
     const struct ref_weights *tables = NULL; /* for sizeof alone */
-    uint64_t size = plan->weight_count * (sizeof *tables->blocks + sizeof *tables->vectors);
+    uint64_t size = plan->weight_count * (sizeof *tables->blocks + sizeof *tables->vectors +
+                                          sizeof *tables->replaced);
     for (uint32_t i = 0; i < plan->weight_count; i++) {
         size += plan->weights[i].tensor->size;
         if (plan->weights[i].rows == 1)
@@ -79,8 +82,24 @@ uint64_t ref_weights_memory(const struct plan *plan)
     return size;
 }
 
+void ref_weights_replace(struct ref_weights *weights, uint32_t weight, const float *rows)
+{
+    weights->replaced[weight] = rows;
+}
+
 void ref_weights_decode(const struct ref_weights *weights, uint32_t index, uint32_t row,
                         uint32_t count, float *dst)
+{
+    const float *rows = weights->replaced[index];
+    uint32_t cols = weights->plan->weights[index].cols;
+    if (rows)
+        memcpy(dst, rows + (size_t)row * cols, (size_t)count * cols * sizeof *dst);
+    else
+        ref_weights_read(weights, index, row, count, dst);
+}
+
+void ref_weights_read(const struct ref_weights *weights, uint32_t index, uint32_t row,
+                      uint32_t count, float *dst)
 {
     const struct plan_weight *weight = &weights->plan->weights[index];
     const struct dtype_info *info = dtype_find(weight->tensor->dtype);

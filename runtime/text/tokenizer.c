@@ -65,6 +65,29 @@ static bool read_names(struct tokenizer *tokenizer, const struct gguf *gguf, str
     return tokenizer->pre_name || vocab_no_memory(fault);
 }
 
+/* lichen's key; absent: as SentencePiece does. */
+static bool read_scheme(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
+{
+    const char *key = "tokenizer.ggml.space_prefix_scheme";
+    struct gguf_string name = {"", 0};
+    if (!gguf_text(gguf, key, false, &name, fault))
+        return false;
+    static const char *const names[] = {
+        [SPACE_SENTENCEPIECE] = "",
+        [SPACE_PREPEND] = "prepend",
+        [SPACE_METASPACE] = "metaspace",
+        [SPACE_METASPACE_FIRST] = "metaspace-first",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (name.size == strlen(names[i]) && memcmp(name.bytes, names[i], name.size) == 0) {
+            tokenizer->space_scheme = (enum space_scheme)i;
+            return true;
+        }
+    }
+    return fault_set(fault, FAULT_UNSUPPORTED, "%s: lichen does not know \"%.*s\"", key,
+                     name.size < 60 ? (int)name.size : 60, name.bytes);
+}
+
 /* What the models do where the file is silent, then the file. */
 static bool read_switches(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
 {
@@ -77,7 +100,8 @@ static bool read_switches(struct tokenizer *tokenizer, const struct gguf *gguf, 
     if (!pieces)
         return true;
     tokenizer->dummy_space = true;
-    return gguf_bool(gguf, "tokenizer.ggml.add_space_prefix", false, &tokenizer->dummy_space,
+    return read_scheme(tokenizer, gguf, fault) &&
+           gguf_bool(gguf, "tokenizer.ggml.add_space_prefix", false, &tokenizer->dummy_space,
                      fault) &&
            gguf_bool(gguf, "tokenizer.ggml.remove_extra_whitespaces", false,
                      &tokenizer->trim_spaces, fault);
@@ -214,28 +238,6 @@ static bool encode_fragment(const struct tokenizer *tokenizer, const char *text,
     return false;
 }
 
-/* Text without control tokens: user-defined tokens, the leftmost first and of those the longest,
- * and what is between them. */
-static bool encode_user(const struct tokenizer *tokenizer, const char *text, size_t size,
-                        struct scratch *scratch, struct token_list *out, struct fault *fault)
-{
-    size_t done = 0;
-    for (size_t at = 0; at < size && tokenizer->user.count > 0;) {
-        size_t token_size;
-        int32_t id = prefix_longest(&tokenizer->user, text + at, size - at, &token_size);
-        if (id < 0) {
-            at++;
-            continue;
-        }
-        if (!encode_fragment(tokenizer, text + done, at - done, scratch, out, fault) ||
-            !token_list_push(out, id, fault))
-            return false;
-        at += token_size;
-        done = at;
-    }
-    return encode_fragment(tokenizer, text + done, size - done, scratch, out, fault);
-}
-
 /* A copy with the dummy space in front and, where the file wants it, no needless spaces. */
 static char *prepare(const struct tokenizer *tokenizer, const char *text, size_t size,
                      size_t *prepared_size)
@@ -260,18 +262,79 @@ static char *prepare(const struct tokenizer *tokenizer, const char *text, size_t
     return prepared;
 }
 
-/* Text between two control tokens. */
-static bool encode_plain(const struct tokenizer *tokenizer, const char *text, size_t size,
-                         struct scratch *scratch, struct token_list *out, struct fault *fault)
+/* Does the stretch, the first of the whole text or a later one, get a dummy space? */
+static bool takes_dummy(const struct tokenizer *tokenizer, bool first, const char *text,
+                        size_t size)
 {
-    if (size == 0)
-        return true;
-    if (!tokenizer->dummy_space && !tokenizer->trim_spaces)
-        return encode_user(tokenizer, text, size, scratch, out, fault);
+    bool marked = text[0] == ' ' ||
+                  (size >= SPACE_MARK_SIZE && memcmp(text, SPACE_MARK, SPACE_MARK_SIZE) == 0);
+    switch (tokenizer->space_scheme) {
+    case SPACE_SENTENCEPIECE: /* it has been put in front of the text */
+        return false;
+    case SPACE_PREPEND:
+        return tokenizer->dummy_space;
+    case SPACE_METASPACE:
+        return tokenizer->dummy_space && !marked;
+    case SPACE_METASPACE_FIRST:
+        return tokenizer->dummy_space && !marked && first;
+    }
+    return false;
+}
+
+/* Text between two tokens that were found in it. */
+static bool encode_stretch(const struct tokenizer *tokenizer, bool first, const char *text,
+                           size_t size, struct scratch *scratch, struct token_list *out,
+                           struct fault *fault)
+{
+    if (size == 0 || !takes_dummy(tokenizer, first, text, size))
+        return encode_fragment(tokenizer, text, size, scratch, out, fault);
     char *prepared = prepare(tokenizer, text, size, &size);
     if (!prepared)
         return vocab_no_memory(fault);
-    bool encoded = encode_user(tokenizer, prepared, size, scratch, out, fault);
+    bool encoded = encode_fragment(tokenizer, prepared, size, scratch, out, fault);
+    free(prepared);
+    return encoded;
+}
+
+/* Text without control tokens: user-defined tokens, the leftmost first and of those the longest,
+ * and what is between them. first: at the start of the whole. */
+static bool encode_user(const struct tokenizer *tokenizer, bool first, const char *text,
+                        size_t size, struct scratch *scratch, struct token_list *out,
+                        struct fault *fault)
+{
+    size_t done = 0;
+    for (size_t at = 0; at < size && tokenizer->user.count > 0;) {
+        size_t token_size;
+        int32_t id = prefix_longest(&tokenizer->user, text + at, size - at, &token_size);
+        if (id < 0) {
+            at++;
+            continue;
+        }
+        if (!encode_stretch(tokenizer, first && done == 0, text + done, at - done, scratch, out,
+                            fault) ||
+            !token_list_push(out, id, fault))
+            return false;
+        at += token_size;
+        done = at;
+    }
+    return encode_stretch(tokenizer, first && done == 0, text + done, size - done, scratch, out,
+                          fault);
+}
+
+/* Text between two control tokens; first: at the start of the whole. */
+static bool encode_plain(const struct tokenizer *tokenizer, bool first, const char *text,
+                         size_t size, struct scratch *scratch, struct token_list *out,
+                         struct fault *fault)
+{
+    if (size == 0)
+        return true;
+    if (tokenizer->space_scheme != SPACE_SENTENCEPIECE ||
+        (!tokenizer->dummy_space && !tokenizer->trim_spaces))
+        return encode_user(tokenizer, first, text, size, scratch, out, fault);
+    char *prepared = prepare(tokenizer, text, size, &size);
+    if (!prepared)
+        return vocab_no_memory(fault);
+    bool encoded = encode_user(tokenizer, first, prepared, size, scratch, out, fault);
     free(prepared);
     return encoded;
 }
@@ -296,13 +359,13 @@ static bool encode_special(const struct tokenizer *tokenizer, const char *text, 
             at++;
             continue;
         }
-        if (!encode_plain(tokenizer, text + done, at - done, scratch, out, fault) ||
+        if (!encode_plain(tokenizer, done == 0, text + done, at - done, scratch, out, fault) ||
             !token_list_push(out, id, fault))
             return false;
         at += token_size;
         done = at;
     }
-    return encode_plain(tokenizer, text + done, size - done, scratch, out, fault);
+    return encode_plain(tokenizer, done == 0, text + done, size - done, scratch, out, fault);
 }
 
 static bool check_size(size_t size, struct fault *fault)
@@ -329,7 +392,7 @@ bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_
     struct scratch scratch = {0};
     bool encoded = options.special
                        ? encode_special(tokenizer, text, size, NULL, 0, &scratch, out, fault)
-                       : encode_plain(tokenizer, text, size, &scratch, out, fault);
+                       : encode_plain(tokenizer, true, text, size, &scratch, out, fault);
     scratch_free(&scratch);
     if (!encoded || !options.bos || !specials->add_eos)
         return encoded;

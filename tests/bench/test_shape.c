@@ -21,7 +21,7 @@ static struct gguf *made_up(uint64_t cols, uint64_t rows)
     struct fault fault = {0};
     struct gguf_writer *writer;
     struct gguf *gguf;
-    void *bytes;
+    uint8_t *bytes;
     size_t size;
     char name[32];
     assert_true(gguf_writer_create(&writer, &fault));
@@ -42,7 +42,7 @@ static struct gguf *made_up(uint64_t cols, uint64_t rows)
 static void *read_all(const struct gguf *gguf, const struct gguf_tensor *tensor)
 {
     struct fault fault = {0};
-    void *bytes = malloc(tensor->size);
+    uint8_t *bytes = malloc(tensor->size);
     assert_non_null(bytes);
     assert_true(gguf_read(gguf, tensor, 0, bytes, tensor->size, &fault));
     return bytes;
@@ -120,7 +120,7 @@ static void test_no_data_for_integers(void **state)
     struct fault fault = {0};
     struct gguf_writer *writer;
     struct gguf *gguf;
-    void *bytes;
+    uint8_t *bytes;
     size_t size;
     int32_t number;
     assert_true(gguf_writer_create(&writer, &fault));
