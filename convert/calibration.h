@@ -2,9 +2,12 @@
  * the diagonal alone, by llama.cpp's llama-imatrix), read from:
  *   - a GGUF with general.type "imatrix": <weight>.in_sum2 [columns], <weight>.counts [1]
  *   - llama.cpp's old .dat form (quantization.md 1.1)
- *   - our own additional tensors in such a GGUF: <input>.hessian, F32 [columns, columns], the mean
- * of x x^T over tokens, one for all weights that share an input; lichen.calibration.inputs names,
- *     for each weight, its input; lichen.calibration.sensitivity gives KLD a relative squared error
+ *   - our own additions to such a GGUF: <input>.hessian, F32 [columns (columns + 1) / 2], the mean
+ *     of x x^T over tokens as its upper triangle row by row (triangle.h), one for all weights that
+ *     share an input; in parallel arrays lichen.calibration.weights and
+ *     lichen.calibration.inputs (the weight that names the input of each),
+ *     lichen.calibration.sensitive and lichen.calibration.sensitivity (tensors, and KLD a relative
+ *     squared error of each)
  * After open it is read-only and safe to share between threads. */
 #ifndef LICHEN_CALIBRATION_H
 #define LICHEN_CALIBRATION_H

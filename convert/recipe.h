@@ -34,6 +34,9 @@ void recipe_destroy(struct recipe *recipe); /* NULL is allowed */
 /* "REGEX=TYPE" over GGUF names (PCRE2 syntax, whole-name search); a pattern that matches nothing
  * and a type that does not fit the rows are faults. Later ones win. */
 bool recipe_override(struct recipe *recipe, const char *rule, struct fault *fault);
+/* Tensors that hold a checkpoint's own block codes keep them, overrides apart; a source without
+ * any is a fault. */
+bool recipe_keep_codes(struct recipe *recipe, struct fault *fault);
 /* Chooses types by Lagrangian knapsack so that the tensors take at most `bytes`: least sum of
  * sensitivity * weighted error. Tensors without a measured sensitivity share their class's median;
  * a calibration without any is refused and `lichen calibrate --sensitivity` named. Overrides
@@ -45,6 +48,11 @@ const char *recipe_preset(const struct recipe *recipe);
 /* llama.cpp's LLAMA_FTYPE number for general.file_type. */
 uint32_t recipe_file_type(const struct recipe *recipe);
 const struct recipe_choice *recipe_choice(const struct recipe *recipe, uint32_t tensor);
+/* What it is made of, for people and for the file: "q4_k_m; ffn_down=q6_k". */
+const char *recipe_text(const struct recipe *recipe);
+/* Adds "; words" to that; an overlong text is cut. What is said decides whether --resume may go on
+ * with a part file. */
+void recipe_say(struct recipe *recipe, const char *words);
 uint64_t recipe_size(const struct recipe *recipe); /* bytes of all tensors */
 double recipe_bits_per_weight(const struct recipe *recipe);
 /* What presets there are, NULL-terminated, for help. */

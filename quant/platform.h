@@ -25,6 +25,8 @@ bool file_save(const char *path, const void *bytes, size_t size, unsigned mode,
                struct fault *fault);
 enum path_kind { PATH_NONE, PATH_FILE, PATH_FOLDER }; /* PATH_NONE: nothing that can be looked at */
 enum path_kind path_kind(const char *path);           /* of what a link leads to */
+bool path_is_regular(const char *path);
+bool path_same(const char *a, const char *b); /* both lead to one file */
 bool folder_create(const char *path, struct fault *fault); /* with parents; existing is success */
 
 uint64_t clock_ns(void);         /* monotonic */

@@ -24,6 +24,8 @@ struct lichen_engine {
     struct lichen_device device_info;
     struct parallel *parallel;
     struct ref_weights *ref_weights; /* on_cpu */
+    struct plan_linear *linears;     /* [linear_count], arena */
+    uint32_t linear_count;
     struct gpu_device *device;       /* else */
     struct gpu_weights *gpu_weights;
     mtx_t lock; /* device, weights, sessions' executors */
@@ -65,6 +67,8 @@ void engine_device_close(struct lichen_engine *engine);
 /* After FAULT_DEVICE_LOST, with the lock held: drops every executor, reopens the device, loads the
  * weights again. Fails for good after three losses in ten minutes. */
 bool engine_recover(struct lichen_engine *engine, struct fault *fault);
+/* linear.c: the table of linear layers, once the plan stands */
+bool engine_linears(struct lichen_engine *engine, struct fault *fault);
 /* memory.c */
 void session_shape(const struct lichen_engine *engine,
                    const struct lichen_session_options *options, uint32_t *context,

@@ -1,6 +1,7 @@
 /* gpu_pool.h: many device ranges in few buffers of at most 1 GiB. Ranges are added first and placed
  * at once; then the buffers are allocated, or only estimated: the memory plan runs the code that
- * allocates. With the device's exact_buffers (tests) every range is a buffer of exactly its size. */
+ * allocates. With the device's exact_buffers (tests) every range is a buffer of exactly its size.
+ */
 #ifndef LICHEN_GPU_POOL_H
 #define LICHEN_GPU_POOL_H
 
@@ -17,6 +18,7 @@ struct gpu_pool {
     enum gpu_memory memory;
     uint64_t alignment, buffer_max;
     bool exact;
+    bool unfilled;               /* mapped buffers are not cleared: the owner fills all ranges */
     struct gpu_pool_item *items; /* [item_count] */
     uint32_t item_count, item_capacity;
     uint64_t *sizes;             /* [buffer_count] bytes */
