@@ -319,7 +319,9 @@ static bool put_specials(const struct tokenizer_import *import, struct gguf_writ
     for (uint32_t i = 0; i < import->end_count && i < 2; i++)
         if (!gguf_put_u32(writer, end_keys[i], (uint32_t)import->ends[i], fault))
             return false;
-    return true;
+    return import->end_count <= 2 ||
+           gguf_put_array(writer, "tokenizer.ggml.end_token_ids", GGUF_I32, import->ends,
+                          import->end_count, fault);
 }
 
 static bool put_switches(const struct tokenizer_import *import, struct gguf_writer *writer,
