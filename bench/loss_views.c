@@ -137,7 +137,7 @@ void loss_advice(const json_t *report, char *text, size_t size)
         if (next)
             say_saving(&advice, good, next);
     } else {
-        say(&advice, "every candidate would be noticed here; the least is %s with ",
+        say(&advice, "Every candidate would be noticed here; the least is %s with ",
             loss_string(least, "label"));
         say_flips(&advice, least);
         if (next != least)

@@ -7,8 +7,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* Terminal table; details: the block of every candidate in llama-perplexity's words. */
-void loss_table(const json_t *report, bool details, FILE *stream);
+/* Terminal table; details: the block of every candidate in llama-perplexity's words; layers: a line
+ * a matrix. */
+void loss_table(const json_t *report, bool details, bool layers, FILE *stream);
 /* One line a candidate and text, a head line. */
 void loss_csv(const json_t *report, FILE *stream);
 /* Rows for a model card. */

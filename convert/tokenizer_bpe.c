@@ -83,14 +83,6 @@ static bool read_byte_level(struct tokenizer_import *import, const struct tokeni
     return json_unicode_normalizer(import, json->normalizer, fault);
 }
 
-/* "<0x0A>" */
-static bool is_byte(const struct piece *piece)
-{
-    const char *hex = "0123456789ABCDEFabcdef";
-    return piece->size == 6 && memcmp(piece->bytes, "<0x", 3) == 0 && piece->bytes[5] == '>' &&
-           strchr(hex, piece->bytes[3]) && strchr(hex, piece->bytes[4]);
-}
-
 static bool read_pieces(struct tokenizer_import *import, const struct tokenizer_json *json,
                         struct fault *fault)
 {
@@ -98,40 +90,51 @@ static bool read_pieces(struct tokenizer_import *import, const struct tokenizer_
     int64_t unknown_id = unknown ? piece_find(import, unknown, strlen(unknown)) : -1;
     bool fallback = json_is_true(json_option(json, "byte_fallback"));
     bool cut;
-    for (uint32_t id = 0; fallback && id < import->count; id++)
-        if (import->pieces[id].kind == PIECE_NORMAL && is_byte(&import->pieces[id]))
-            import->pieces[id].kind = PIECE_BYTE;
+    if (fallback)
+        mark_bytes(import);
     if (unknown_id >= 0) {
         import->pieces[unknown_id].kind = PIECE_UNKNOWN;
         import->specials[SPECIAL_UNKNOWN] = unknown_id;
     }
     import->model = "llama";
+    if (!json_mark_read(import, json, &cut, fault))
+        return false;
     if (!fallback && !json_is_true(json_option(json, "fuse_unk")))
         return fault_set(fault, FAULT_UNSUPPORTED,
                          "model: neither byte_fallback nor fuse_unk, which lichen does not do");
-    return json_option_off(json, "ignore_merges", fault) &&
-           json_mark_read(import, json, &cut, fault) && scores_from_merges(import, cut, fault);
+    return json_option_off(json, "ignore_merges", fault) && scores_from_merges(import, cut, fault);
+}
+
+static bool is_byte_level(const json_t *pre_tokenizer)
+{
+    const json_t *steps = json_object_get(pre_tokenizer, "pretokenizers"), *step;
+    const char *type = json_string_value(json_object_get(pre_tokenizer, "type"));
+    size_t i;
+    if (type && strcmp(type, "ByteLevel") == 0)
+        return true;
+    json_array_foreach(steps, i, step)
+    {
+        type = json_string_value(json_object_get(step, "type"));
+        if (type && strcmp(type, "ByteLevel") == 0)
+            return true;
+    }
+    return false;
 }
 
 bool json_bpe_read(struct tokenizer_import *import, struct tokenizer_json *json,
                    struct fault *fault)
 {
-    struct pre_list list = {.count = 0};
-    struct fault own = {0};
     if (!json_option_off(json, "dropout", fault) ||
         !json_option_off(json, "continuing_subword_prefix", fault) ||
         !json_option_off(json, "end_of_word_suffix", fault) ||
         !json_vocab_read(import, json, fault) || !read_merges(import, json, fault) ||
         !json_added_read(import, json, fault))
         return false;
-    bool listed = json->pre_tokenizer && pre_list_read(json->pre_tokenizer, &list, &own);
-    bool read;
-    if (list.byte_level && listed)
-        read = read_byte_level(import, json, &list, fault);
-    else if (list.byte_level)
-        read = fault_set(fault, own.kind, "%s", own.text);
-    else
-        read = read_pieces(import, json, fault);
+    if (!is_byte_level(json->pre_tokenizer))
+        return read_pieces(import, json, fault);
+    struct pre_list list;
+    bool read = pre_list_read(json->pre_tokenizer, &list, fault) &&
+                read_byte_level(import, json, &list, fault);
     pre_list_free(&list);
     return read;
 }

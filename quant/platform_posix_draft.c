@@ -40,18 +40,30 @@ static bool is_regular(const struct draft *draft, struct fault *fault)
            fault_set(fault, FAULT_FILE, "%s: is not a regular file", draft->path);
 }
 
+/* *created: the file is new. */
+static int open_or_create(const char *path, unsigned mode, bool *created)
+{
+    const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    int descriptor;
+    do {
+        descriptor = open(path, flags | O_CREAT | O_EXCL, (mode_t)mode);
+        *created = descriptor >= 0;
+        if (descriptor < 0 && errno == EEXIST)
+            descriptor = open(path, flags);
+    } while (descriptor < 0 && errno == EINTR);
+    return descriptor;
+}
+
 bool draft_open(const char *path, bool keep, unsigned mode, struct draft **out, struct fault *fault)
 {
     *out = NULL;
+    bool created = false;
     size_t size = strlen(path) + 1;
     struct draft *draft = malloc(sizeof *draft + size);
     if (!draft)
         return fault_set(fault, FAULT_MEMORY, "%s: no memory to write it", path);
     memcpy(draft->path, path, size);
-    do
-        draft->descriptor =
-            open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, (mode_t)mode);
-    while (draft->descriptor < 0 && errno == EINTR);
+    draft->descriptor = open_or_create(path, mode, &created);
     if (draft->descriptor < 0)
         platform_fault(path, "cannot create", fault);
     else if (is_regular(draft, fault) && lock(draft, fault) &&
@@ -59,7 +71,10 @@ bool draft_open(const char *path, bool keep, unsigned mode, struct draft **out, 
         *out = draft;
         return true;
     }
-    draft_close(draft);
+    if (created)
+        draft_remove(draft);
+    else
+        draft_close(draft);
     return false;
 }
 
