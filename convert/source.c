@@ -32,9 +32,8 @@ bool source_open(const char *path, const struct source_options *options, struct 
                          path);
     if (path_kind(path) == PATH_FILE && !begins_with_gguf(path, &is_gguf, fault))
         return false;
-    if (is_gguf)
-        return source_gguf_open(path, options, out, fault);
-    return fault_set(fault, FAULT_UNSUPPORTED, "%s: only GGUF files are read yet", path);
+    return is_gguf ? source_gguf_open(path, options, out, fault)
+                   : source_hf_open(path, options, out, fault);
 }
 
 void source_close(struct source *source)

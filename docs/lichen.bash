@@ -19,7 +19,11 @@ _lichen() {
     --activations) mapfile -t COMPREPLY < <(compgen -W '16 8 float' -- "$word") ;;
     --device) mapfile -t COMPREPLY < <(compgen -W 'cpu 0 1' -- "$word") ;;
     -m | --model) mapfile -t COMPREPLY < <(_lichen_models "$word") ;;
-    -f | --file | -o | --output | --compare | --history)
+    --shape) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" bench --help 2>/dev/null |
+        sed -n 's/^Shapes://p')" -- "$word") ;;
+    --type) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" bench --help 2>/dev/null |
+        sed -n 's/^Types://p')" -- "$word") ;;
+    -f | --file | -o | --output | --compare | --history | --png)
         mapfile -t COMPREPLY < <(compgen -o plusdirs -f -- "$word") ;;
     *)
         if [ "${word#-}" != "$word" ]; then # the program itself knows its options

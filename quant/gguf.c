@@ -333,6 +333,17 @@ bool gguf_parse(const void *bytes, size_t size, uint64_t file_size, struct gguf 
     return true;
 }
 
+bool gguf_parse_synthetic(const void *bytes, size_t size, struct gguf **out, struct fault *fault)
+{
+    if (!gguf_parse(bytes, size, INT64_MAX, out, fault))
+        return false;
+    struct gguf *gguf = *out;
+    const struct gguf_tensor *last = gguf_tensor_at(gguf, gguf->tensor_count - 1);
+    gguf->synthetic = true;
+    gguf->size = last ? last->offset + last->size : size;
+    return true;
+}
+
 void gguf_close(struct gguf *gguf)
 {
     if (!gguf)
@@ -393,6 +404,8 @@ bool gguf_read(const struct gguf *gguf, const struct gguf_tensor *tensor, uint64
         return fault_set(fault, FAULT_ARGUMENT,
                          "tensor '%s': %zu bytes at %llu wanted, it has %llu", tensor->name, size,
                          (unsigned long long)offset, (unsigned long long)tensor->size);
+    if (gguf->synthetic)
+        return gguf_synthesize(tensor, offset, dst, size, fault);
     if (tensor->file >= gguf->file_count)
         return fault_set(fault, FAULT_ARGUMENT, "tensor '%s': its data is not in memory",
                          tensor->name);

@@ -66,6 +66,10 @@ bool gguf_open_unfinished(const char *path, struct gguf **out, struct fault *fau
  * file_size says how long the file claims to be. gguf_read then fails. */
 bool gguf_parse(const void *bytes, size_t size, uint64_t file_size, struct gguf **out,
                 struct fault *fault);
+/* From a header in memory, as gguf_writer_header gives it, with data that is made up: gguf_read gives
+ * blocks of pseudo-random codes with scales for weights of about 1 / sqrt(row length), 1 in vectors.
+ * The same header gives the same bytes, whatever is read in whatever order. For measuring speed. */
+bool gguf_parse_synthetic(const void *bytes, size_t size, struct gguf **out, struct fault *fault);
 void gguf_close(struct gguf *gguf); /* NULL is allowed */
 
 const char *gguf_path(const struct gguf *gguf);

@@ -1,5 +1,6 @@
 /* common.glsl: what the kernels of a plan share: the workgroup size in constant 0 and the run
- * buffer in binding RUN_BINDING (0 unless the includer says otherwise). Rows are the run's tokens, or its outputs when `outputs` is not 0. */
+ * buffer in binding RUN_BINDING (0 unless the includer says otherwise). Rows are the run's tokens,
+ * or its outputs when `outputs` is not 0. */
 #extension GL_EXT_control_flow_attributes : require
 #include "run.h"
 

@@ -1,7 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 /* y = activation(a) * b over [rows, width], y may be a or b; float32, or the packed-dot form
- * (quantize.glsl, width a multiple of 32), or both.
+ * (quantize.glsl, width a multiple of 32, a_first and b_first of 4), or both.
  * One invocation an element, or a block of 32 with QUANT. Dispatch: x covers a row (any number of
  * groups, each strides), y = row. */
 #include "common.glsl"
@@ -41,6 +41,8 @@ layout(push_constant) uniform Push
 {
     uint width;
     uint outputs;
+    uint a_first; /* floats in front of a and b; a joined product of one row has both */
+    uint b_first;
 };
 
 void glu_block(uint block)
@@ -48,7 +50,7 @@ void glu_block(uint block)
     vec4 v[8];
     [[unroll]] for (uint j = 0; j < 8; j++) {
         const uint i = block * 8 + j;
-        v[j] = activate4(a4[i]) * b4[i];
+        v[j] = activate4(a4[a_first / 4 + i]) * b4[b_first / 4 + i];
         if (STORE != 0)
             y4[i] = v[j];
     }
@@ -66,6 +68,7 @@ void main()
             glu_block(row * blocks + i);
     } else {
         for (uint i = gl_GlobalInvocationID.x; i < width; i += stride)
-            y[row * width + i] = activate(a[row * width + i]) * b[row * width + i];
+            y[row * width + i] =
+                activate(a[a_first + row * width + i]) * b[b_first + row * width + i];
     }
 }

@@ -11,9 +11,14 @@ layout(push_constant) uniform Push
 };
 
 #if defined(ACTIVATIONS_16) || defined(ACTIVATIONS_8)
+#define ACTIVATIONS_PACKED
 layout(std430, binding = MATMUL_X) readonly restrict buffer X
 {
     ivec4 x[]; /* A16: 4 a group (lo0, lo1, hi0, hi1), A8: 2 */
+};
+layout(std430, binding = MATMUL_X) readonly restrict buffer XWords
+{
+    int x_words[]; /* the same */
 };
 layout(std430, binding = MATMUL_X_SCALES) readonly restrict buffer XScales
 {

@@ -19,7 +19,7 @@ layout(constant_id = 1) const uint ROWS = 2;
 layout(constant_id = 2) const uint TOKENS = 1;
 layout(constant_id = 4) const uint SLOTS = 1;
 
-#if defined(ACTIVATIONS_16) || defined(ACTIVATIONS_8)
+#ifdef ACTIVATIONS_PACKED
 #include "packed_dot.glsl"
 #ifdef ACTIVATIONS_16
 #define X_WORDS 4

@@ -3,6 +3,11 @@
  * whole rows, so there is no reduction and no barrier, and x is fetched once a subgroup (a load costs
  * there by the lane, a broadcast nearly nothing).
  *
+ * With ACTIVATIONS_16 or _8 the numbers of matmul_gemv.comp without its packed dots, which cost more
+ * than float32 there: x is the integer 256 hi + lo, and a float holds the sum of its products with
+ * codes exactly: 32 products with codes of 4 bits (15 * 32639 * 32 < 2^24), 4 with codes of 8 bits
+ * (128 * 32639 * 4 < 2^24), which are then added as int32. Per group the same bits as matmul_gemv.
+ *
  * A subgroup of LANES lanes owns LANES * ROWS rows (lane l: rows l, l + LANES, ...) and TOKENS
  * tokens. Local size = LANES = subgroup size. Dispatch: x * y = ceil(rows / (LANES * ROWS)),
  * z = ceil(tokens / TOKENS). Any rows, cols, tokens. Sums run in column order whatever the tiling. */
@@ -25,6 +30,34 @@ float sums[ROWS * TOKENS];
 vec4 own[TOKENS * LOADS]; /* this lane's part of x */
 float sum_x[TOKENS];
 
+#ifdef ACTIVATIONS_PACKED
+float scale_x[TOKENS];
+
+/* Columns 4k..4k+3 of group g as integers. */
+vec4 x_integers(uint token, uint g, uint k)
+{
+    const uint index = token * push.groups + g;
+    const ivec4 shift = ivec4(24, 16, 8, 0);
+#ifdef ACTIVATIONS_16
+    const int lo = x_words[index * 16 + k], hi = x_words[index * 16 + 8 + k];
+    return vec4((ivec4(hi) << shift >> 24) * 256 + (ivec4(lo) << shift >> 24));
+#else
+    return vec4(ivec4(x_words[index * 8 + k]) << shift >> 24);
+#endif
+}
+
+void fetch(uint lane, uint first_token, uint tokens, uint g)
+{
+    [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+        const uint token = min(first_token + t, tokens - 1);
+        const vec2 scale = x_scales[token * push.groups + g];
+        [[unroll]] for (uint i = 0; i < LOADS; i++)
+            own[t * LOADS + i] = x_integers(token, g, (lane & 7) + LANES * i);
+        scale_x[t] = scale.x;
+        sum_x[t] = scale.y;
+    }
+}
+#else
 void fetch(uint lane, uint first_token, uint tokens, uint g)
 {
     [[unroll]] for (uint t = 0; t < TOKENS; t++) {
@@ -42,6 +75,7 @@ void fetch(uint lane, uint first_token, uint tokens, uint g)
 #endif
     }
 }
+#endif
 
 /* Columns 4i..4i+3 of the group, the same in every lane. */
 vec4 x_part(uint token, uint i)
@@ -49,9 +83,27 @@ vec4 x_part(uint token, uint i)
     return subgroupBroadcast(own[token * LOADS + i / LANES], i % LANES);
 }
 
+#if defined(ACTIVATIONS_16) && defined(WEIGHT_SIGNED_CODES)
+#define SUM int /* of 4 columns a float */
+#else
+#define SUM float
+#endif
+
+/* Sums of codes times x over columns 0..15 and 16..31, into the row's sum. */
+void add_group(uint r, uint t, weight_group group, SUM lo, SUM hi)
+{
+#ifndef ACTIVATIONS_PACKED
+    sums[r * TOKENS + t] += weight_sum(group, lo, hi, sum_x[t]);
+#elif defined(WEIGHT_Q6_K)
+    sums[r * TOKENS + t] += scale_x[t] * weight_sum(group, float(lo), float(hi), 0);
+#else
+    sums[r * TOKENS + t] += weight_sum(group, scale_x[t] * float(lo + hi), 0, sum_x[t]);
+#endif
+}
+
 void multiply(uint r, weight_group group)
 {
-    float sum_lo[TOKENS], sum_hi[TOKENS];
+    SUM sum_lo[TOKENS], sum_hi[TOKENS];
     [[unroll]] for (uint i = 0; i < 4; i++) {
         vec4 lo, hi;
         weight_codes(group, i, lo, hi);
@@ -59,12 +111,12 @@ void multiply(uint r, weight_group group)
             const vec4 a = x_part(t, i), b = x_part(t, i + 4);
             const float sum_a = lo.x * a.x + lo.y * a.y + lo.z * a.z + lo.w * a.w;
             const float sum_b = hi.x * b.x + hi.y * b.y + hi.z * b.z + hi.w * b.w;
-            sum_lo[t] = i == 0 ? sum_a : sum_lo[t] + sum_a;
-            sum_hi[t] = i == 0 ? sum_b : sum_hi[t] + sum_b;
+            sum_lo[t] = i == 0 ? SUM(sum_a) : sum_lo[t] + SUM(sum_a);
+            sum_hi[t] = i == 0 ? SUM(sum_b) : sum_hi[t] + SUM(sum_b);
         }
     }
     [[unroll]] for (uint t = 0; t < TOKENS; t++)
-        sums[r * TOKENS + t] += weight_sum(group, sum_lo[t], sum_hi[t], sum_x[t]);
+        add_group(r, t, group, sum_lo[t], sum_hi[t]);
 }
 
 void main()

@@ -8,8 +8,8 @@
  * (many equal logits) the count alone is written and the host sorts.
  *
  * found[row] = {count, [unused], then (id, logit bits) pairs}: count > SEGMENTS means overflow.
- * Dispatch: one workgroup a row, y = row. SEGMENTS is a power of two, at least 32; wanted <= RESULTS
- * and <= SEGMENTS. */
+ * Dispatch: one workgroup a row, y = row. SEGMENTS is a power of two, at least 32; of wanted, at
+ * most RESULTS and SEGMENTS are found. */
 #include "common.glsl"
 #include "topk.glsl"
 

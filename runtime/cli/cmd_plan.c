@@ -67,10 +67,13 @@ static bool plan_find(struct plan *plan)
 {
     struct lichen_engine_options engine;
     struct lichen_session_options session;
-    if (!common_engine_options(&plan->common, &engine))
+    struct common_shape shape;
+    if (!common_engine_options(&plan->common, &shape, &engine))
         return false;
     common_session_options(&plan->common, &session);
-    return lichen_plan(&engine, &session, &plan->found, &plan->common.fault);
+    bool found = lichen_plan(&engine, &session, &plan->found, &plan->common.fault);
+    common_shape_free(&shape);
+    return found;
 }
 
 static int plan_main(const struct command *command, int argc, char **argv)
@@ -81,6 +84,7 @@ static int plan_main(const struct command *command, int argc, char **argv)
     common_init(&plan.common);
     common_add_session(&plan.common, &set);
     common_add_model(&plan.common, &set);
+    common_add_shape(&plan.common, &set);
     common_add_output(&plan.common, &set, true);
     if (!command_begin_model(command, &plan.common, &set, argc, argv, &status))
         return status;

@@ -285,9 +285,13 @@ static bool judge(const struct checking *checking, struct fault *fault)
 {
     for (uint32_t i = 0; i < verify_tensor_count(checking->verify); i++) {
         const struct verify_tensor *tensor = verify_tensor_at(checking->verify, i);
-        if (is_wrong(tensor))
+        if (tensor->hash == VERIFY_WRONG)
             return fault_set(fault, FAULT_FORMAT, "%s: tensor '%s' is not what was written",
                              checking->common.path, tensor->name);
+        if (tensor->nonfinite)
+            return fault_set(
+                fault, FAULT_FORMAT, "%s: tensor '%s': %llu values are NaN or infinite",
+                checking->common.path, tensor->name, (unsigned long long)tensor->nonfinite);
     }
     for (size_t i = 0; i < checking->count; i++)
         if (checking->checks[i].state == VERIFY_WRONG)

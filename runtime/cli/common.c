@@ -1,7 +1,9 @@
 /* common.c: the options that commands share, and opening engine and session by them. */
 #include "command.h"
 #include "interrupt.h"
+#include "shape.h"
 #include "terminal.h"
+#include <stdlib.h>
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -37,6 +39,16 @@ void common_add_model(struct common *common, struct option_set *set)
          "bits of the activations in matrix products", 0},
         {"exact", 0, OPTION_FLAG, &common->exact, NULL,
          "float activations, fixed order: the same logits whatever the batch", 0},
+    };
+    option_set_add(set, specs, COUNT(specs));
+}
+
+void common_add_shape(struct common *common, struct option_set *set)
+{
+    const struct option_spec specs[] = {
+        {"shape", 0, OPTION_TEXT, &common->shape, "NAME",
+         "no file: a well-known model with made-up weights", 0},
+        {"type", 0, OPTION_TEXT, &common->type, "TYPE", "its weights (q4_k_m)", 0},
     };
     option_set_add(set, specs, COUNT(specs));
 }
@@ -79,7 +91,36 @@ void common_add_sampler(struct common *common, struct option_set *set)
     option_set_add(set, specs, COUNT(specs));
 }
 
-bool common_engine_options(struct common *common, struct lichen_engine_options *options)
+static bool find_or_make(struct common *common, struct common_shape *shape,
+                         struct lichen_engine_options *options)
+{
+    struct fault *fault = &common->fault;
+    *shape = (struct common_shape){0};
+    if (!common->shape)
+        return common->type ? fault_set(fault, FAULT_ARGUMENT, "--type is the type of a --shape")
+                            : model_find(common->model, common->path, fault);
+    if (common->model)
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "--shape %.60s makes up a model: it takes no file beside it",
+                         common->shape);
+    struct shape_header header;
+    if (!shape_make(common->shape, common->type ? common->type : "q4_k_m", &header, fault))
+        return false;
+    snprintf(common->path, sizeof common->path, "%s", header.name);
+    shape->header = header.bytes;
+    shape->synthetic = (struct lichen_synthetic){header.bytes, header.size};
+    options->synthetic = &shape->synthetic;
+    return true;
+}
+
+void common_shape_free(struct common_shape *shape)
+{
+    free(shape->header);
+    *shape = (struct common_shape){0};
+}
+
+bool common_engine_options(struct common *common, struct common_shape *shape,
+                           struct lichen_engine_options *options)
 {
     static const enum lichen_activations activations[] = {
         LICHEN_ACTIVATIONS_AUTO, LICHEN_ACTIVATIONS_16, LICHEN_ACTIVATIONS_8,
@@ -92,7 +133,7 @@ bool common_engine_options(struct common *common, struct lichen_engine_options *
     options->progress = output_progress;
     options->progress_context = &common->output;
     options->model = common->path;
-    return model_find(common->model, common->path, &common->fault);
+    return find_or_make(common, shape, options);
 }
 
 void common_session_options(const struct common *common, struct lichen_session_options *options)
@@ -119,7 +160,8 @@ bool common_open(struct common *common, bool vocabulary_only, struct lichen_engi
                  double *load_s)
 {
     struct lichen_engine_options options;
-    if (!common_engine_options(common, &options))
+    struct common_shape shape;
+    if (!common_engine_options(common, &shape, &options))
         return false;
     char cache[PATH_SIZE];
     folder_of_cache(cache);
@@ -127,6 +169,7 @@ bool common_open(struct common *common, bool vocabulary_only, struct lichen_engi
     options.cache_folder = !vocabulary_only && cache[0] && folder_make(cache, NULL) ? cache : NULL;
     uint64_t start = time_ns();
     bool done = lichen_engine_open(&options, engine, &common->fault);
+    common_shape_free(&shape);
     output_progress_end(&common->output);
     if (!done)
         return false;

@@ -99,8 +99,11 @@ bool engine_header(struct lichen_engine *engine, const struct lichen_engine_opti
 {
     if (!options->model)
         return fault_set(fault, FAULT_ARGUMENT, "no model file was named");
-    if (!(options->unfinished ? gguf_open_unfinished : gguf_open)(options->model, &engine->gguf,
-                                                                  fault))
+    bool (*open)(const char *, struct gguf **, struct fault *) =
+        options->unfinished ? gguf_open_unfinished : gguf_open;
+    if (options->synthetic ? !gguf_parse_synthetic(options->synthetic->header,
+                                                   options->synthetic->size, &engine->gguf, fault)
+                           : !open(options->model, &engine->gguf, fault))
         return false;
     struct gguf_string name = {"", 0};
     if (!gguf_text(engine->gguf, "general.name", false, &name, fault))
@@ -108,8 +111,7 @@ bool engine_header(struct lichen_engine *engine, const struct lichen_engine_opti
     engine->name = arena_copy(&engine->arena, name.bytes, name.size);
     if (!engine->name)
         return no_memory(fault);
-    if (!tokenizer_create(engine->gguf, &engine->tokenizer, fault) ||
-        !template_load(engine, fault))
+    if (!tokenizer_create(engine->gguf, &engine->tokenizer, fault) || !template_load(engine, fault))
         return fault_file(fault, options->model);
     if (options->vocabulary_only) {
         /* The shape for lichen info; what cannot run still has a vocabulary. */
@@ -118,8 +120,8 @@ bool engine_header(struct lichen_engine *engine, const struct lichen_engine_opti
                         &engine->info, NULL);
         return true;
     }
-    if (!model_build(engine->gguf, tokenizer_count(engine->tokenizer), &engine->plan,
-                     &engine->info, fault))
+    if (!model_build(engine->gguf, tokenizer_count(engine->tokenizer), &engine->plan, &engine->info,
+                     fault))
         return fault_file(fault, options->model);
     return engine_linears(engine, fault);
 }
@@ -171,8 +173,7 @@ static void tensor_totals(const struct gguf *gguf, uint64_t *weights, uint64_t *
 
 void lichen_model_info(const struct lichen_engine *engine, struct lichen_model_info *info)
 {
-    const struct gguf_entry *architecture =
-        gguf_entry_find(engine->gguf, "general.architecture");
+    const struct gguf_entry *architecture = gguf_entry_find(engine->gguf, "general.architecture");
     memset(info, 0, sizeof *info);
     info->path = engine->model_path;
     info->architecture = engine->info.architecture;
@@ -199,8 +200,7 @@ void lichen_model_info(const struct lichen_engine *engine, struct lichen_model_i
                     sizeof engine->info.architecture);
 }
 
-void lichen_tensor(const struct lichen_engine *engine, uint32_t index,
-                   struct lichen_tensor *tensor)
+void lichen_tensor(const struct lichen_engine *engine, uint32_t index, struct lichen_tensor *tensor)
 {
     const struct gguf_tensor *source = gguf_tensor_at(engine->gguf, index);
     memset(tensor, 0, sizeof *tensor);

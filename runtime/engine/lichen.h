@@ -71,8 +71,18 @@ enum lichen_activations {
     LICHEN_ACTIVATIONS_FLOAT
 };
 
+/* A GGUF header in memory, without tensor data: the weights are made up, the same every time, finite
+ * and of usual size. It loads and runs as a file does; what it says means nothing. For measuring
+ * speed. */
+struct lichen_synthetic {
+    const void *header; /* [size], read at open only */
+    size_t size;
+};
+
 struct lichen_engine_options {
     const char *model;        /* path of a GGUF file; of a split one any shard */
+    const struct lichen_synthetic *synthetic; /* instead of a file; model then names it in messages;
+                                                 NULL = none */
     const char *device;       /* NULL = best Vulkan device; index, part of a name, UUID, "cpu" */
     const char *cache_folder; /* pipeline cache and such; NULL = none is kept */
     uint32_t threads;         /* of the C executor and of loading; 0 = all processors */
@@ -262,6 +272,32 @@ LICHEN_API bool lichen_weight_rows(const struct lichen_engine *engine, const cha
  * the matrix, until NULL puts it back. blocks stay the caller's. */
 LICHEN_API bool lichen_weight_replace(struct lichen_engine *engine, const char *name,
                                       uint32_t type, const void *blocks, struct fault *fault);
+
+/* ---- where the time goes ---- */
+
+struct lichen_kernel { /* dispatches that share everything up to cols */
+    char kernel[64];    /* the shader */
+    char operation[16]; /* of the model: "matmul", "attention", ...; "top": choosing tokens */
+    char weights[16];   /* type of the matrix, "" = none */
+    uint32_t rows, cols; /* of the matrix, 0 = none */
+    uint32_t dispatches;
+    double time_ns;
+    uint64_t bytes;    /* of weights, and of keys and values where one token attends; 0 = unknown */
+    uint64_t products; /* multiply-adds of a matrix product, else 0 */
+};
+
+struct lichen_kernels {
+    struct lichen_kernel *items; /* [count], in order of first use; freed with lichen_free */
+    size_t count;
+    uint32_t tokens; /* of the run that was timed */
+    double empty_ns; /* what an empty pair of timestamps shows: about what each call has too much */
+};
+
+/* Repeats the session's last run on the device with a barrier and a timestamp around every call and
+ * gives the times. Nothing overlaps then, so their sum is more than the run takes. The session is as
+ * before. FAULT_UNSUPPORTED on the C executor and where the device has no timestamps. */
+LICHEN_API bool lichen_kernels(struct lichen_session *session, struct lichen_kernels *kernels,
+                               struct fault *fault);
 
 /* ---- streaming ---- */
 

@@ -63,4 +63,27 @@ struct gpu_run_stats {
 };
 void exec_gpu_stats(const struct exec *exec, struct gpu_run_stats *stats);
 
+/* The dispatches of the last run that share kernel, operation, weight type and matrix shape. */
+struct gpu_kernel_time {
+    const char *kernel;    /* shader_table's, or the plan's names below: they live like the program */
+    const char *operation; /* of the plan (op.def); "top" for what follows it */
+    const char *weights;   /* type, "" = no matrix */
+    uint32_t rows, cols;   /* of the matrix, 0 = none */
+    uint32_t dispatches;
+    double time_ns;
+    uint64_t bytes;    /* of weights, and of keys and values where one token attends */
+    uint64_t products; /* multiply-adds of a matrix product, else 0 */
+};
+
+struct gpu_times {
+    struct gpu_kernel_time *items; /* [count], in order of first use; malloc'd */
+    uint32_t count, tokens;        /* tokens of the last run */
+    double empty_ns; /* a bracket with nothing in it: what the measuring adds to each call, about */
+};
+
+/* Runs the last batch once more with a barrier and a timestamp around every call: nothing overlaps,
+ * so the sum is more than the run took. Writing the same keys and values again changes nothing.
+ * FAULT_UNSUPPORTED where the queue has no timestamps. Free times->items, also after a failure. */
+bool exec_gpu_times(struct exec *exec, struct gpu_times *times, struct fault *fault);
+
 #endif

@@ -2,9 +2,11 @@
  *
  *   gpu_shape.c    numbers that depend on device and options: buckets, chunks, workgroup sizes
  *   gpu_space.c    the device memory of an executor
+ *   gpu_join.c     which weights lie one behind the other
  *   gpu_fuse.c     which steps of the plan share a kernel
  *   gpu_lower.c    plan -> calls (kernel, bindings, grid); gpu_lower_*.c one function an operation
  *   gpu_record.c   calls -> recorded command buffers; barriers follow from reads and writes
+ *   gpu_time.c     the last run again, every call between timestamps
  *   exec_gpu.c     running, reading back
  *
  * Memory that calls read and write is divided into areas; an area's id is what barriers are
@@ -31,8 +33,8 @@ enum {
 /* ---- shape (gpu_shape.c) ---- */
 
 struct gpu_shape {
-    enum activation_format format; /* what matmuls really read */
-    bool software;                 /* the device is a CPU */
+    enum activation_format format;                  /* what matmuls really read */
+    bool software;                                  /* the device is a CPU */
     uint32_t buckets[GPU_BUCKET_MAX], bucket_count; /* tokens of a submission, ascending */
     uint32_t rows_max;    /* largest bucket: rows of ROWS_TOKENS buffers */
     uint32_t outputs_max; /* rows of ROWS_OUTPUTS buffers */
@@ -70,6 +72,8 @@ struct gpu_area {
     uint32_t id;            /* AREA_CONSTANT: never written by a call */
 };
 
+enum gpu_joined { JOINED_STORE, JOINED_GLU, JOINED_COUNT }; /* who reads a joined product */
+
 struct gpu_slopes {
     const float *host; /* plan's */
     uint32_t count, item;
@@ -77,13 +81,14 @@ struct gpu_slopes {
 
 struct gpu_space {
     struct gpu_pool kv, state, results, input;
-    struct gpu_area *slots;  /* [slot_count] float32 [rows, slot_width] */
-    struct gpu_area *quants; /* [slot_count] packed-dot form of the slot, or size 0 */
-    struct gpu_area *scales; /* [slot_count] */
+    struct gpu_area *slots;         /* [slot_count] float32 [rows, slot_width] */
+    struct gpu_area *quants;        /* [slot_count] packed-dot form of the slot, or size 0 */
+    struct gpu_area *scales;        /* [slot_count] */
     struct gpu_area *keys, *values; /* [layer_count] */
     struct gpu_area rope[PLAN_ROPE_MAX];
     struct gpu_slopes *slopes; /* [slopes_count] distinct alibi tables */
     uint32_t slopes_count;
+    struct gpu_area joined[JOINED_COUNT]; /* one token's */
     struct gpu_area partials, maxima, found, run, tokens, dummy;
     struct gpu_range run_host; /* where the host writes; copied to run when that is not mapped */
     uint64_t run_size;         /* run_params and tokens together */
@@ -113,13 +118,14 @@ struct gpu_call {
     uint32_t groups[3];
     struct gpu_access access[GPU_CALL_ACCESS_MAX];
     uint32_t access_count;
-    bool chunked;        /* push words chunk_word (chunk), + 1 (chunk_max) are set at recording */
+    bool chunked; /* push words chunk_word (chunk), + 1 (chunk_max) are set at recording */
     uint32_t chunk_word;
-    bool chunk_groups;   /* and groups[2] = chunks */
-    bool outputs;        /* left out when no logits are wanted */
-    uint64_t cost;       /* multiply-adds, about */
-    uint64_t key_cost;   /* more for each position of the context bucket */
+    bool chunk_groups; /* and groups[2] = chunks */
+    bool outputs;      /* left out when no logits are wanted */
+    uint64_t cost;     /* multiply-adds, about */
+    uint64_t key_cost; /* more for each position of the context bucket */
     uint64_t weight_bytes;
+    uint32_t step; /* of the plan; PLAN_NONE: what follows the plan (top-k) */
 };
 
 struct gpu_program { /* the plan lowered for one bucket */
@@ -163,16 +169,30 @@ struct gpu_recording {
 /* The recording for a submission of these many tokens, made on first use. */
 bool gpu_recording_get(struct exec_gpu *gpu, uint32_t tokens, uint32_t outputs, uint32_t kv_count,
                        struct gpu_recording **out, struct fault *fault);
-/* Calls first .. count of the program into new commands (peek, top-k). */
+/* Calls first .. count of the program into new commands (peek, top-k), a barrier behind each.
+ * timed: timestamps 0 and 1 with nothing but a barrier between, then one behind every call. */
 bool gpu_record_calls(struct exec_gpu *gpu, const struct gpu_program *program, uint32_t first,
-                      uint32_t count, uint32_t context_bucket, struct gpu_commands **out,
-                      struct fault *fault);
+                      uint32_t count, uint32_t context_bucket, bool timed,
+                      struct gpu_commands **out, struct fault *fault);
+uint64_t gpu_call_cost(const struct exec_gpu *gpu, const struct gpu_call *call,
+                       uint32_t context_bucket);
 /* Submits its segments one by one; tokens of the bucket that are really there. */
 bool gpu_recording_run(struct exec_gpu *gpu, struct gpu_recording *recording, uint32_t tokens,
                        const volatile bool *cancel, struct fault *fault);
 void gpu_recordings_free(struct exec_gpu *gpu);
 
-/* ---- the executor ---- */
+/* ---- the executor (exec_gpu.c) ---- */
+
+struct gpu_part { /* of a batch: one submission, or several of the same tokens */
+    uint32_t first, count; /* tokens of the batch */
+    uint32_t outputs;      /* of the part's last tokens */
+    uint32_t row;          /* of the batch's outputs: where the part's begin */
+};
+
+/* The part of the last run that begins at token `first`, its recording, and its parameters written
+ * to the device. */
+bool gpu_part_prepare(struct exec_gpu *gpu, uint32_t first, struct gpu_part *part,
+                      struct gpu_recording **out, struct fault *fault);
 
 struct exec_gpu {
     struct exec exec;
@@ -181,7 +201,8 @@ struct exec_gpu {
     struct gpu_space space;
     struct gpu_program *programs;
     struct gpu_recording *recordings;
-    uint32_t top; /* entries of top-k that are computed with every run */
+    uint32_t top;            /* entries of top-k that are computed with every run */
+    uint64_t attention_cost; /* of a token and key in a layer */
     struct gpu_run_stats stats;
     /* the last run */
     int32_t *tokens; /* [batch_max] */

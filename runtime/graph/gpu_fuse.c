@@ -1,12 +1,5 @@
 /* gpu_fuse.c: the fusion rules of gpu_fuse.h. */
-#include "gpu_fuse.h"
-
-struct fuse {
-    const struct exec_gpu *gpu;
-    const struct plan *plan;
-    uint32_t tokens, outputs;
-    struct gpu_step_fusion *fusions;
-};
+#include "gpu_fuse_rules.h"
 
 /* ---- who touches what ---- */
 
@@ -31,8 +24,7 @@ static bool step_reads_slot(const struct plan *plan, const struct step *step, ui
     return false;
 }
 
-/* True when a and b may not change places: one writes what the other touches. */
-static bool steps_meet(const struct plan *plan, const struct step *a, const struct step *b)
+bool fuse_steps_meet(const struct plan *plan, const struct step *a, const struct step *b)
 {
     uint32_t a_out = slot_of(plan, a->output), b_out = slot_of(plan, b->output);
     return (a_out != PLAN_NONE && a_out == b_out) || step_reads_slot(plan, a, b_out) ||
@@ -48,14 +40,13 @@ static bool can_move(const struct fuse *fuse, uint32_t step, uint32_t target,
     for (uint32_t i = low + 1; i < high; i++) {
         bool along = with && (i == with->q_norm || i == with->q_rope || i == with->k_norm ||
                               i == with->k_rope);
-        if (!along && steps_meet(plan, &plan->steps[step], &plan->steps[i]))
+        if (!along && fuse_steps_meet(plan, &plan->steps[step], &plan->steps[i]))
             return false;
     }
     return true;
 }
 
-/* The last step before `before` that writes the buffer, or PLAN_NONE. */
-static uint32_t last_writer(const struct plan *plan, uint32_t buffer, uint32_t before)
+uint32_t fuse_last_writer(const struct plan *plan, uint32_t buffer, uint32_t before)
 {
     for (uint32_t i = before; i-- > 0;)
         if (plan->steps[i].output == buffer)
@@ -63,8 +54,7 @@ static uint32_t last_writer(const struct plan *plan, uint32_t buffer, uint32_t b
     return PLAN_NONE;
 }
 
-/* Number of steps that read the value which `writer` puts into its output. */
-static uint32_t reader_count(const struct plan *plan, uint32_t writer)
+uint32_t fuse_reader_count(const struct plan *plan, uint32_t writer)
 {
     uint32_t buffer = plan->steps[writer].output, count = 0;
     for (uint32_t i = writer + 1; i < plan->step_count; i++) {
@@ -75,23 +65,18 @@ static uint32_t reader_count(const struct plan *plan, uint32_t writer)
     return count;
 }
 
-static bool is_free(const struct fuse *fuse, uint32_t step)
-{
-    return fuse->fusions[step].absorbed_by == PLAN_NONE;
-}
-
 /* ---- store ---- */
 
 /* The rope that ends at `before` on the buffer, over heads of head_dim; else PLAN_NONE. */
 static uint32_t find_rope(const struct fuse *fuse, uint32_t buffer, uint32_t before,
                           uint32_t head_dim)
 {
-    uint32_t i = last_writer(fuse->plan, buffer, before);
-    if (i == PLAN_NONE || !is_free(fuse, i))
+    uint32_t i = fuse_last_writer(fuse->plan, buffer, before);
+    if (i == PLAN_NONE || !fuse_is_free(fuse, i))
         return PLAN_NONE;
     const struct step *step = &fuse->plan->steps[i];
     bool fits = step->op == OP_ROPE && step->rope.head_dim == head_dim &&
-                step->input[0] == step->output && reader_count(fuse->plan, i) == 1;
+                step->input[0] == step->output && fuse_reader_count(fuse->plan, i) == 1;
     return fits ? i : PLAN_NONE;
 }
 
@@ -99,13 +84,13 @@ static uint32_t find_rope(const struct fuse *fuse, uint32_t buffer, uint32_t bef
 static uint32_t find_norm(const struct fuse *fuse, uint32_t buffer, uint32_t reader,
                           uint32_t head_dim)
 {
-    uint32_t i = last_writer(fuse->plan, buffer, reader);
-    if (i == PLAN_NONE || !is_free(fuse, i))
+    uint32_t i = fuse_last_writer(fuse->plan, buffer, reader);
+    if (i == PLAN_NONE || !fuse_is_free(fuse, i))
         return PLAN_NONE;
     const struct step *step = &fuse->plan->steps[i];
     bool fits = step->op == OP_NORM && step->norm.kind == NORM_RMS &&
                 step->norm.group == head_dim && step->weight[0].weight != PLAN_NONE &&
-                step->weight[1].weight == PLAN_NONE && reader_count(fuse->plan, i) == 1;
+                step->weight[1].weight == PLAN_NONE && fuse_reader_count(fuse->plan, i) == 1;
     return fits ? i : PLAN_NONE;
 }
 
@@ -175,7 +160,7 @@ static void drop_unmovable(const struct fuse *fuse, uint32_t store, struct gpu_s
         found->q_norm = found->q_rope = PLAN_NONE;
 }
 
-static void absorb(const struct fuse *fuse, uint32_t step, uint32_t target)
+void fuse_absorb(const struct fuse *fuse, uint32_t step, uint32_t target)
 {
     if (step != PLAN_NONE)
         fuse->fusions[step].absorbed_by = target;
@@ -187,10 +172,10 @@ static void fuse_store(const struct fuse *fuse, uint32_t store)
     find_key(fuse, store, &found);
     find_query(fuse, store, &found);
     drop_unmovable(fuse, store, &found);
-    absorb(fuse, found.q_norm, store);
-    absorb(fuse, found.q_rope, store);
-    absorb(fuse, found.k_norm, store);
-    absorb(fuse, found.k_rope, store);
+    fuse_absorb(fuse, found.q_norm, store);
+    fuse_absorb(fuse, found.q_rope, store);
+    fuse_absorb(fuse, found.k_norm, store);
+    fuse_absorb(fuse, found.k_rope, store);
     fuse->fusions[store].store = found;
 }
 
@@ -200,8 +185,9 @@ static bool matmul_joins(const struct fuse *fuse, uint32_t matmul, uint32_t add)
 {
     const struct plan *plan = fuse->plan;
     const struct step *product = &plan->steps[matmul], *sum = &plan->steps[add];
-    return product->op == OP_MATMUL && is_free(fuse, matmul) && product->input[1] == PLAN_NONE &&
-           reader_count(plan, matmul) == 1 && sum->input[0] != sum->input[1] &&
+    return product->op == OP_MATMUL && fuse_is_free(fuse, matmul) &&
+           product->input[1] == PLAN_NONE && fuse_reader_count(plan, matmul) == 1 &&
+           sum->input[0] != sum->input[1] &&
            slot_of(plan, sum->output) != slot_of(plan, product->input[0]) &&
            plan->buffers[product->output].rows == plan->buffers[sum->output].rows &&
            can_move(fuse, matmul, add, NULL);
@@ -213,11 +199,11 @@ static void fuse_residual(const struct fuse *fuse, uint32_t add)
     if (sum->add.scale_a != 1 || sum->add.scale_b != 1)
         return;
     for (uint32_t i = 0; i < 2; i++) {
-        uint32_t matmul = last_writer(fuse->plan, sum->input[i], add);
+        uint32_t matmul = fuse_last_writer(fuse->plan, sum->input[i], add);
         if (matmul == PLAN_NONE || !matmul_joins(fuse, matmul, add))
             continue;
         fuse->fusions[add].matmul = matmul;
-        absorb(fuse, matmul, add);
+        fuse_absorb(fuse, matmul, add);
         return;
     }
 }
@@ -233,8 +219,7 @@ static void fuse_select(const struct fuse *fuse, uint32_t select)
     if (fuse->tokens != 1 || fuse->outputs != 1 || step->output == plan->logits)
         return;
     for (uint32_t i = select + 1; i <= plan->buffers[step->output].last_step; i++)
-        if (slot_of(plan, plan->steps[i].output) == slot ||
-            plan->steps[i].output == step->output)
+        if (slot_of(plan, plan->steps[i].output) == slot || plan->steps[i].output == step->output)
             return;
     fuse->fusions[select].alias = true;
 }
@@ -247,8 +232,7 @@ static bool wants_quants(const struct fuse *fuse, const struct step *matmul)
     bool outputs = fuse->plan->buffers[matmul->output].rows == ROWS_OUTPUTS;
     return weight->cols % 32 == 0 &&
            gpu_matmul_wants_quants(exec_device(fuse->gpu), weight->tensor->dtype,
-                                   outputs ? fuse->outputs : fuse->tokens,
-                                   fuse->gpu->shape.format);
+                                   outputs ? fuse->outputs : fuse->tokens, fuse->gpu->shape.format);
 }
 
 static void find_forms(const struct fuse *fuse, uint32_t writer)
@@ -273,25 +257,37 @@ static void find_forms(const struct fuse *fuse, uint32_t writer)
         fusion->write_float = true;
 }
 
+static void fuse_steps(struct fuse *fuse)
+{
+    const struct plan *plan = fuse->plan;
+    for (uint32_t i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].op == OP_KV_STORE)
+            fuse_store(fuse, i);
+        else if (plan->steps[i].op == OP_ADD)
+            fuse_residual(fuse, i);
+        else if (plan->steps[i].op == OP_SELECT)
+            fuse_select(fuse, i);
+    for (uint32_t i = 0; i < plan->step_count && fuse->tokens == 1; i++)
+        if (plan->steps[i].op == OP_KV_STORE)
+            fuse_join_store(fuse, i);
+        else if (plan->steps[i].op == OP_GLU)
+            fuse_join_glu(fuse, i);
+}
+
 void gpu_fuse(const struct exec_gpu *gpu, uint32_t tokens, uint32_t outputs,
               struct gpu_step_fusion *fusions)
 {
     const struct plan *plan = gpu->exec.plan;
-    const struct fuse fuse = {gpu, plan, tokens, outputs, fusions};
+    struct fuse fuse = {gpu, plan, tokens, outputs, fusions, {0}};
     for (uint32_t i = 0; i < plan->step_count; i++)
         fusions[i] = (struct gpu_step_fusion){
             .absorbed_by = PLAN_NONE,
             .matmul = PLAN_NONE,
             .store = {PLAN_NONE, PLAN_NONE, PLAN_NONE, PLAN_NONE},
+            .source = {PLAN_NONE, PLAN_NONE, PLAN_NONE},
         };
-    for (uint32_t i = 0; i < plan->step_count; i++) {
-        if (!gpu->options.unfused && plan->steps[i].op == OP_KV_STORE)
-            fuse_store(&fuse, i);
-        if (!gpu->options.unfused && plan->steps[i].op == OP_ADD)
-            fuse_residual(&fuse, i);
-        if (!gpu->options.unfused && plan->steps[i].op == OP_SELECT)
-            fuse_select(&fuse, i);
-    }
+    if (!gpu->options.unfused)
+        fuse_steps(&fuse);
     for (uint32_t i = 0; i < plan->step_count; i++)
         if (plan->steps[i].output != PLAN_NONE)
             find_forms(&fuse, i);

@@ -66,7 +66,8 @@ bool call_append(struct lower *lower, const struct gpu_call *call)
         program->calls = calls;
         program->call_capacity = capacity;
     }
-    program->calls[program->call_count++] = *call;
+    program->calls[program->call_count] = *call;
+    program->calls[program->call_count++].step = lower->step;
     return true;
 }
 
@@ -88,8 +89,8 @@ bool kernel_emit(struct lower *lower, struct kernel_call *kernel)
         ranges[i] = kernel->areas[i].range.size ? kernel->areas[i].range : lower->gpu->space.lent;
     memcpy(kernel->call.push, kernel->push, sizeof kernel->call.push);
     if (!gpu_kernel_get(device, &request, &kernel->call.kernel, lower->fault) ||
-        !gpu_bind(device, kernel->call.kernel, ranges, shader->binding_count,
-                  &kernel->call.binding, lower->fault))
+        !gpu_bind(device, kernel->call.kernel, ranges, shader->binding_count, &kernel->call.binding,
+                  lower->fault))
         return false;
     if (call_append(lower, &kernel->call))
         return true;
@@ -113,6 +114,16 @@ struct gpu_area lower_floats(const struct lower *lower, uint32_t buffer)
     if (buffer == PLAN_NONE)
         return (struct gpu_area){.id = AREA_CONSTANT};
     return lower->gpu->space.slots[lower->plan->buffers[buffer_home(lower, buffer)].slot];
+}
+
+struct gpu_source lower_source(const struct lower *lower, uint32_t consumer, uint32_t i,
+                               uint32_t buffer)
+{
+    uint32_t first = lower->fusions[consumer].source[i];
+    bool store = lower->plan->steps[consumer].op == OP_KV_STORE;
+    if (first == PLAN_NONE)
+        return (struct gpu_source){lower_floats(lower, buffer), 0};
+    return (struct gpu_source){lower->gpu->space.joined[store ? JOINED_STORE : JOINED_GLU], first};
 }
 
 struct gpu_area lower_quants(const struct lower *lower, uint32_t buffer)
@@ -189,10 +200,12 @@ static bool lower_one(struct lower *lower, uint32_t index)
     const struct gpu_step_fusion *fusion = &lower->fusions[index];
     if (fusion->absorbed_by != PLAN_NONE)
         return true;
+    lower->step = index;
     if (!lower_step[step->op](lower, index))
         return fault_context(lower->fault, "step %u (%s)", index, op_name(step->op));
     bool own = lower_own_quants(lower, index, quant_unit(lower, step)) != 0;
-    bool hidden = fusion->alias || (own && !fusion->write_float); /* its slot is not written */
+    /* its slot is not written */
+    bool hidden = fusion->alias || fusion->join_count || (own && !fusion->write_float);
     if (step->output != PLAN_NONE && !hidden)
         lower->program->step_calls[index] = lower->program->call_count;
     return own || !fusion->write_quants || lower_quantize(lower, step->output);
@@ -203,6 +216,7 @@ static bool lower_all(struct lower *lower)
     for (uint32_t i = 0; i < lower->plan->step_count; i++)
         if (!lower_one(lower, i))
             return false;
+    lower->step = PLAN_NONE;
     lower->program->top = lower->program->outputs == 1;
     return !lower->program->top || lower_top(lower);
 }

@@ -1,4 +1,4 @@
-/* gpu_lower.h: building calls, shared by gpu_lower.c and gpu_lower_ops.c. */
+/* gpu_lower.h: building calls, shared by gpu_lower.c and gpu_lower_*.c. */
 #ifndef LICHEN_GPU_LOWER_H
 #define LICHEN_GPU_LOWER_H
 
@@ -9,6 +9,7 @@ struct lower {
     const struct plan *plan;
     struct gpu_program *program;
     struct gpu_step_fusion *fusions; /* [step_count] */
+    uint32_t step; /* whose calls are appended */
     struct fault *fault;
 };
 
@@ -38,17 +39,27 @@ void call_access(struct gpu_call *call, struct gpu_area area, bool write);
 /* ---- buffers of the plan ---- */
 
 struct gpu_area lower_floats(const struct lower *lower, uint32_t buffer);
+/* Where source i of a KV_STORE (q, k, v) or GLU (a, b) is: `buffer`, or a part of a joined product.
+ */
+struct gpu_source {
+    struct gpu_area area;
+    uint32_t first; /* float in a token's row */
+};
+struct gpu_source lower_source(const struct lower *lower, uint32_t consumer, uint32_t i,
+                               uint32_t buffer);
 struct gpu_area lower_quants(const struct lower *lower, uint32_t buffer);
 struct gpu_area lower_scales(const struct lower *lower, uint32_t buffer);
 struct gpu_area lower_vector(const struct lower *lower, uint32_t weight);
 uint32_t lower_rows(const struct lower *lower, uint32_t buffer); /* of the bucket */
 bool lower_outputs(const struct lower *lower, uint32_t buffer);
 
-/* ---- operations (gpu_lower_ops.c, gpu_lower_attention.c) ---- */
+/* ---- operations (gpu_lower_*.c) ---- */
 
 bool lower_embed(struct lower *lower, uint32_t index);
 bool lower_norm(struct lower *lower, uint32_t index);
 bool lower_matmul(struct lower *lower, uint32_t index);
+/* The product of a MATMUL into another buffer, plus a residual (or PLAN_NONE). */
+bool lower_matmul_into(struct lower *lower, uint32_t index, uint32_t output, uint32_t residual);
 bool lower_rope(struct lower *lower, uint32_t index);
 bool lower_kv_store(struct lower *lower, uint32_t index);
 bool lower_attention(struct lower *lower, uint32_t index);

@@ -83,7 +83,7 @@ bool lower_embed(struct lower *lower, uint32_t index)
         if (step->weight[source].weight == PLAN_NONE)
             continue;
         const struct gpu_matrix *matrix =
-            &lower->gpu->options.weights->matrices[step->weight[source].weight];
+            weights_matrix(lower->gpu->options.weights, step->weight[source].weight);
         for (uint32_t i = 0; i < matrix->shard_count; i++)
             if (!embed_shard(lower, step, source, matrix, i))
                 return false;
@@ -127,72 +127,6 @@ bool lower_norm(struct lower *lower, uint32_t index)
     return kernel_emit(lower, &kernel);
 }
 
-/* ---- matmul ---- */
-
-static uint64_t rows_bytes(const struct gpu_matrix *matrix, uint32_t rows)
-{
-    uint64_t bytes = 0;
-    for (uint32_t p = 0; p < planes_count(matrix->dtype); p++)
-        bytes += planes_size(matrix->dtype, matrix->interleave, matrix->cols, rows, p);
-    return bytes;
-}
-
-/* The matmul of `step` into buffer output, plus residual (or PLAN_NONE). */
-static bool matmul_emit(struct lower *lower, const struct step *step, uint32_t output,
-                        uint32_t residual)
-{
-    const struct plan *plan = lower->plan;
-    const struct gpu_matrix *matrix =
-        &lower->gpu->options.weights->matrices[step->weight[0].weight];
-    uint32_t rows = lower_rows(lower, step->output), count = step->weight[0].row_count;
-    struct gpu_area x = lower_floats(lower, step->input[0]), y = lower_floats(lower, output);
-    struct gpu_area sum = lower_floats(lower, residual);
-    struct gpu_matmul_call call = {
-        .matrix = matrix,
-        .row_first = step->weight[0].row_first,
-        .row_count = count,
-        .tokens_max = rows,
-        .x = x.range,
-        .y = y.range,
-        .y_stride = plan->buffers[output].width,
-        .bias = lower_vector(lower, step->weight[1].weight).range,
-        .residual = sum.range,
-        .run = lower->gpu->space.run.range,
-        .outputs = lower_outputs(lower, output),
-    };
-    struct gpu_call emitted = {
-        .outputs = call.outputs,
-        .cost = (uint64_t)count * matrix->cols * rows,
-        .weight_bytes = rows_bytes(matrix, count),
-    };
-    bool quants =
-        matrix->cols % 32 == 0 && gpu_matmul_wants_quants(exec_device(lower->gpu), matrix->dtype,
-                                                          rows, lower->gpu->shape.format);
-    if (quants) {
-        lower->program->quants = true;
-        x = lower_quants(lower, step->input[0]);
-        call.x_quants = x.range;
-        call.x_scales = lower_scales(lower, step->input[0]).range;
-    }
-    call_access(&emitted, x, false);
-    call_access(&emitted, sum, false);
-    call_access(&emitted, y, true);
-    if (!gpu_matmul_prepare(exec_device(lower->gpu), &call,
-                            quants ? lower->gpu->shape.format : ACTIVATIONS_FLOAT, &emitted.matmul,
-                            lower->fault))
-        return false;
-    if (call_append(lower, &emitted))
-        return true;
-    gpu_matmul_release(exec_device(lower->gpu), emitted.matmul);
-    return false;
-}
-
-bool lower_matmul(struct lower *lower, uint32_t index)
-{
-    const struct step *step = &lower->plan->steps[index];
-    return matmul_emit(lower, step, step->output, step->input[1]);
-}
-
 /* ---- elementwise ---- */
 
 /* Quants or floats of a GLU or ACTIVATION, in bindings first .. first + 2. */
@@ -225,15 +159,19 @@ bool lower_glu(struct lower *lower, uint32_t index)
     const struct step *step = &lower->plan->steps[index];
     uint32_t width = lower->plan->buffers[step->output].width;
     uint32_t quant = lower_own_quants(lower, index, width);
+    struct gpu_source a = lower_source(lower, index, 0, step->input[0]);
+    struct gpu_source b = lower_source(lower, index, 1, step->input[1]);
     struct kernel_call kernel;
     kernel_begin(&kernel, SHADER_GLU, lower->gpu->shape.element_group);
     kernel_spec(&kernel, step->glu.activation);
     kernel_bind(&kernel, 0, lower->gpu->space.run, ACCESS_READ);
-    kernel_bind(&kernel, 1, lower_floats(lower, step->input[0]), ACCESS_READ);
-    kernel_bind(&kernel, 2, lower_floats(lower, step->input[1]), ACCESS_READ);
+    kernel_bind(&kernel, 1, a.area, ACCESS_READ);
+    kernel_bind(&kernel, 2, b.area, ACCESS_READ);
     bind_forms(lower, &kernel, index, 3, quant);
     kernel_push(&kernel, width);
     kernel_push(&kernel, lower_outputs(lower, step->output));
+    kernel_push(&kernel, a.first);
+    kernel_push(&kernel, b.first);
     return elements_emit(lower, &kernel, step->output, quant ? width / 32 : width);
 }
 
@@ -277,7 +215,7 @@ bool lower_add(struct lower *lower, uint32_t index)
         return add_emit(lower, step);
     const struct step *product = &lower->plan->steps[matmul];
     uint32_t residual = step->input[0] == product->output ? step->input[1] : step->input[0];
-    return matmul_emit(lower, product, step->output, residual);
+    return lower_matmul_into(lower, matmul, step->output, residual);
 }
 
 bool lower_softcap(struct lower *lower, uint32_t index)

@@ -57,7 +57,7 @@ static bool bind(struct gpu_device *device, const struct gpu_matmul_call *call,
                  struct fault *fault)
 {
     struct gpu_range ranges[MATMUL_BINDINGS];
-    bool packed = kind == MATMUL_GEMV_16 || kind == MATMUL_GEMV_8;
+    bool packed = matmul_kind_packed(kind);
     for (uint32_t i = 0; i < MATMUL_BINDINGS; i++)
         ranges[i] = call->run; /* what a variant does not read */
     for (uint32_t p = 0; p < planes_count(call->matrix->dtype); p++)
@@ -170,13 +170,23 @@ void gpu_matmul_record(const struct gpu_matmul *matmul, struct gpu_commands *com
     }
 }
 
+const char *gpu_matmul_name(const struct gpu_matmul *matmul)
+{
+    return gpu_kernel_name(matmul->parts[0].kernel);
+}
+
+uint32_t gpu_matmul_dispatches(const struct gpu_matmul *matmul)
+{
+    return matmul->part_count;
+}
+
 /* ---- what a caller asks before ---- */
 
 bool gpu_matmul_wants_quants(struct gpu_device *device, enum dtype dtype, uint32_t tokens_max,
                              enum activation_format format)
 {
-    enum matmul_kind kind = gpu_matmul_choose(gpu_device_info(device), dtype, tokens_max, format);
-    return kind == MATMUL_GEMV_16 || kind == MATMUL_GEMV_8;
+    return matmul_kind_packed(
+        gpu_matmul_choose(gpu_device_info(device), dtype, tokens_max, format));
 }
 
 uint64_t gpu_quants_size(uint32_t cols, enum activation_format format)

@@ -99,12 +99,13 @@ bool gpu_pool_add(struct gpu_pool *pool, const struct gpu_device *device, uint64
 
 bool gpu_pool_allocate(struct gpu_pool *pool, struct gpu_device *device, struct fault *fault)
 {
-    pool->buffers = calloc(pool->buffer_count ? pool->buffer_count : 1, sizeof(struct gpu_buffer *));
+    pool->buffers =
+        calloc(pool->buffer_count ? pool->buffer_count : 1, sizeof(struct gpu_buffer *));
     if (!pool->buffers)
         return fault_set(fault, FAULT_MEMORY, "no memory for a list of buffers");
     for (uint32_t i = 0; i < pool->buffer_count; i++)
-        if (!gpu_buffer_create(device, pool->sizes[i], pool->memory, pool->name,
-                               &pool->buffers[i], fault))
+        if (!gpu_buffer_create(device, pool->sizes[i], pool->memory, pool->name, &pool->buffers[i],
+                               fault))
             return false;
     return true;
 }

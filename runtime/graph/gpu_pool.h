@@ -1,6 +1,7 @@
 /* gpu_pool.h: many device ranges in few buffers of at most 1 GiB. Ranges are added first and placed
  * at once; then the buffers are allocated, or only estimated: the memory plan runs the code that
- * allocates. With the device's exact_buffers (tests) every range is a buffer of exactly its size. */
+ * allocates. With the device's exact_buffers (tests) every range is a buffer of exactly its size.
+ */
 #ifndef LICHEN_GPU_POOL_H
 #define LICHEN_GPU_POOL_H
 

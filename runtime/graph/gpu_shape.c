@@ -59,7 +59,7 @@ static uint32_t tokens_limit(const struct exec_gpu_options *options, const struc
     uint64_t limit = gpu_range_limit(options->device);
     uint32_t tokens = options->batch_max;
     if (!plan->prefix_mask) /* else a prompt is one submission */
-        tokens = smaller(tokens, options->exact     ? 1
+        tokens = smaller(tokens, options->exact    ? 1
                                  : shape->software ? TOKENS_SOFTWARE
                                                    : TOKENS_DEVICE);
     for (uint32_t i = 0; i < plan->slot_count; i++)
@@ -113,11 +113,8 @@ bool gpu_shape_init(struct gpu_shape *shape, const struct exec_gpu_options *opti
                          ">= 1",
                          options->context, options->batch_max, options->outputs_max);
     if (options->context > CONTEXT_MOST)
-        return fault_set(fault, FAULT_ARGUMENT, "context %u, expected at most %d",
-                         options->context, CONTEXT_MOST);
-    if (options->kv == KV_Q8_0)
-        return fault_set(fault, FAULT_UNSUPPORTED,
-                         "an 8-bit KV cache on a Vulkan device is not there yet; use f16");
+        return fault_set(fault, FAULT_ARGUMENT, "context %u, expected at most %d", options->context,
+                         CONTEXT_MOST);
     shape_device(shape, info);
     shape->rows_max = tokens_limit(options, shape);
     shape->outputs_max = outputs_limit(options, shape->rows_max);

@@ -10,8 +10,8 @@ struct walk {
     struct gpu_space *space;
     const struct exec_gpu_options *options;
     const struct gpu_shape *shape;
-    bool resolve;               /* second pass */
-    uint32_t next[4];           /* next item of each pool, second pass */
+    bool resolve;     /* second pass */
+    uint32_t next[4]; /* next item of each pool, second pass */
     bool failed;
     struct fault *fault;
 };
@@ -37,21 +37,34 @@ static struct gpu_range take(struct walk *walk, uint32_t which, uint64_t size, c
     return (struct gpu_range){.size = size};
 }
 
-static struct gpu_area take_area(struct walk *walk, uint32_t which, uint64_t size,
-                                 const char *what)
+static struct gpu_area take_area(struct walk *walk, uint32_t which, uint64_t size, const char *what)
 {
     return (struct gpu_area){take(walk, which, size, what), walk->space->area_count++};
 }
 
 /* ---- KV cache ---- */
 
+/* Words of a key or value of a head, with its scales (shaders/cache.glsl). */
+static uint64_t kv_row_words(enum kv_type kv, uint64_t head_dim)
+{
+    switch (kv) {
+    case KV_F32:
+        return head_dim;
+    case KV_F16:
+        return (head_dim + 1) / 2;
+    case KV_Q8_0:
+        break;
+    }
+    return (head_dim + 3) / 4 + (head_dim + 63) / 64;
+}
+
 static void take_kv(struct walk *walk)
 {
     const struct exec_gpu_options *options = walk->options;
     for (uint32_t i = 0; i < options->plan->layer_count; i++) {
         const struct kv_layer *layer = &options->plan->layers[i];
-        uint64_t words = options->kv == KV_F32 ? layer->head_dim : (layer->head_dim + 1) / 2;
-        uint64_t size = 4 * words * layer->kv_heads * options->context;
+        uint64_t size =
+            4 * kv_row_words(options->kv, layer->head_dim) * layer->kv_heads * options->context;
         walk->space->keys[i] = take_area(walk, POOL_KV, size, "KV cache of a layer");
         walk->space->values[i] = take_area(walk, POOL_KV, size, "KV cache of a layer");
     }
@@ -70,7 +83,8 @@ static bool quants_wanted(const struct walk *walk, const struct plan_weight *wei
     return wanted;
 }
 
-/* Columns of the widest matmul input that lives in the slot and may be wanted in packed-dot form. */
+/* Columns of the widest matmul input that lives in the slot and may be wanted in packed-dot form.
+ */
 static uint32_t quant_cols(const struct walk *walk, uint32_t slot)
 {
     const struct plan *plan = walk->options->plan;
@@ -93,16 +107,14 @@ static void take_slots(struct walk *walk)
     for (uint32_t i = 0; i < plan->slot_count; i++) {
         uint64_t rows =
             plan->slot_rows[i] == ROWS_TOKENS ? walk->shape->rows_max : walk->shape->outputs_max;
-        space->slots[i] = take_area(walk, POOL_STATE, 4 * rows * plan->slot_width[i],
-                                    "activations");
+        space->slots[i] =
+            take_area(walk, POOL_STATE, 4 * rows * plan->slot_width[i], "activations");
         uint32_t cols = quant_cols(walk, i);
         if (!cols)
             continue;
-        space->quants[i] = take_area(walk, POOL_STATE,
-                                     rows * gpu_quants_size(cols, walk->shape->format),
-                                     "activations");
-        space->scales[i] = take_area(walk, POOL_STATE, rows * gpu_scales_size(cols),
-                                     "activations");
+        space->quants[i] = take_area(
+            walk, POOL_STATE, rows * gpu_quants_size(cols, walk->shape->format), "activations");
+        space->scales[i] = take_area(walk, POOL_STATE, rows * gpu_scales_size(cols), "activations");
     }
 }
 
@@ -126,10 +138,27 @@ static uint64_t partials_floats(const struct walk *walk)
     return most;
 }
 
+/* Rows of all products of a layer: more than any joined one has. */
+static uint64_t joined_floats(const struct plan *plan)
+{
+    uint64_t most = 1;
+    for (uint32_t layer = 0; layer < plan->layer_count; layer++) {
+        uint64_t rows = 0;
+        for (uint32_t i = 0; i < plan->step_count; i++)
+            if (plan->steps[i].op == OP_MATMUL && plan->steps[i].layer == layer)
+                rows += plan->steps[i].weight[0].row_count;
+        most = rows > most ? rows : most;
+    }
+    return most;
+}
+
 static void take_scratch(struct walk *walk)
 {
     struct gpu_space *space = walk->space;
     uint64_t rows = walk->shape->outputs_max;
+    for (uint32_t i = 0; i < JOINED_COUNT; i++)
+        space->joined[i] =
+            take_area(walk, POOL_STATE, 4 * joined_floats(walk->options->plan), "joined products");
     space->partials = take_area(walk, POOL_STATE, 4 * partials_floats(walk), "attention");
     space->maxima = take_area(walk, POOL_STATE, 4 * GPU_TOP_SEGMENTS, "top-k");
     space->dummy = take_area(walk, POOL_STATE, 4 * rows, "unused bindings");

@@ -1,6 +1,8 @@
 /* gpu_tiling.c: the choice of kernel and tile.
  *
- *   packed dots wanted and there, up to 8 tokens   matmul_gemv with packed dots
+ *   packed dots wanted and there, up to 8 tokens   matmul_gemv with packed dots; matmul_lane with
+ *                                                  their numbers on a software device without such
+ *                                                  an instruction
  *   else a software device                         matmul_lane
  *   else up to 8 tokens                            matmul_gemv
  *   more, or no subgroup operations                matmul_gemm */
@@ -20,7 +22,9 @@ struct variant {
         DTYPE_##TYPE,                                                                              \
         {                                                                                          \
             SHADER_MATMUL_GEMV_##TYPE, SHADER_MATMUL_GEMV_A16_##TYPE,                              \
-                SHADER_MATMUL_GEMV_A8_##TYPE, SHADER_MATMUL_LANE_##TYPE, SHADER_MATMUL_GEMM_##TYPE \
+                SHADER_MATMUL_GEMV_A8_##TYPE, SHADER_MATMUL_LANE_##TYPE,                           \
+                SHADER_MATMUL_LANE_A16_##TYPE, SHADER_MATMUL_LANE_A8_##TYPE,                       \
+                SHADER_MATMUL_GEMM_##TYPE                                                          \
         }                                                                                          \
     }
 #define PLAIN(TYPE)                                                                                \
@@ -28,7 +32,7 @@ struct variant {
         DTYPE_##TYPE,                                                                              \
         {                                                                                          \
             SHADER_MATMUL_GEMV_##TYPE, SHADER_COUNT, SHADER_COUNT, SHADER_MATMUL_LANE_##TYPE,      \
-                SHADER_MATMUL_GEMM_##TYPE                                                          \
+                SHADER_COUNT, SHADER_COUNT, SHADER_MATMUL_GEMM_##TYPE                              \
         }                                                                                          \
     }
 
@@ -55,9 +59,12 @@ enum matmul_kind gpu_matmul_choose(const struct gpu_info *info, enum dtype dtype
         return MATMUL_GEMM;
     bool packed = format != ACTIVATIONS_FLOAT && info->packed_dot &&
                   variant->shader[MATMUL_GEMV_16] != SHADER_COUNT;
+    bool lanes = info->type == GPU_SOFTWARE;
+    if (packed && tokens_max <= GEMV_TOKENS_MAX && lanes && !info->packed_dot_accelerated)
+        return format == ACTIVATIONS_8 ? MATMUL_LANE_8 : MATMUL_LANE_16;
     if (packed && tokens_max <= GEMV_TOKENS_MAX)
         return format == ACTIVATIONS_8 ? MATMUL_GEMV_8 : MATMUL_GEMV_16;
-    if (info->type == GPU_SOFTWARE)
+    if (lanes)
         return MATMUL_LANE;
     return tokens_max <= GEMV_TOKENS_MAX ? MATMUL_GEMV : MATMUL_GEMM;
 }
@@ -133,7 +140,7 @@ struct gpu_tiling gpu_matmul_tile(const struct gpu_info *info, enum dtype dtype,
     assert(tiling.shader != SHADER_COUNT);
     if (kind == MATMUL_GEMM)
         tile_gemm(info, tokens_max, &tiling);
-    else if (kind == MATMUL_LANE)
+    else if (kind == MATMUL_LANE || kind == MATMUL_LANE_16 || kind == MATMUL_LANE_8)
         tile_lane(info, dtype, tokens_max, &tiling);
     else
         tile_gemv(info, tokens_max, &tiling);

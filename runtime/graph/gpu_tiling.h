@@ -11,6 +11,8 @@ enum matmul_kind {
     MATMUL_GEMV_16, /* packed dots, x as A16 */
     MATMUL_GEMV_8,  /* packed dots, x as A8 */
     MATMUL_LANE,    /* float32, a lane owns rows: software devices */
+    MATMUL_LANE_16, /* the numbers of MATMUL_GEMV_16 without packed dots */
+    MATMUL_LANE_8,  /* of MATMUL_GEMV_8 */
     MATMUL_GEMM,    /* float32 tiles in shared memory: many tokens, or no subgroup operations */
     MATMUL_KIND_COUNT
 };
@@ -22,6 +24,13 @@ struct gpu_tiling {
     uint32_t spec[3], slots; /* specialization constants 0, 1, 2 and 4 */
     uint32_t subgroup_size;  /* required, 0 = any */
 };
+
+/* True when the kernel reads x in packed-dot form. */
+static inline bool matmul_kind_packed(enum matmul_kind kind)
+{
+    return kind == MATMUL_GEMV_16 || kind == MATMUL_GEMV_8 || kind == MATMUL_LANE_16 ||
+           kind == MATMUL_LANE_8;
+}
 
 enum matmul_kind gpu_matmul_choose(const struct gpu_info *info, enum dtype dtype,
                                    uint32_t tokens_max, enum activation_format format);

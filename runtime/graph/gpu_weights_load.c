@@ -8,9 +8,10 @@
 
 enum { PIECE_SIZE = 4 << 20 };
 
-struct piece { /* rows of one shard */
-    uint32_t weight, shard;
-    uint32_t row_first, row_count; /* inside the shard */
+struct piece {            /* rows of one weight that lie in one shard */
+    uint32_t weight, row; /* first, inside the weight */
+    uint32_t shard, shard_row;
+    uint32_t row_count;
 };
 
 struct worker {
@@ -39,11 +40,15 @@ static const struct gguf_tensor *weight_tensor(const struct loader *loader, uint
 
 static uint32_t piece_rows(const struct loader *loader, uint32_t weight)
 {
-    const struct gguf_tensor *tensor = weight_tensor(loader, weight);
-    uint32_t interleave = loader->weights->matrices[weight].interleave;
-    uint64_t group = planes_row_group((enum dtype)tensor->dtype, interleave);
-    uint64_t rows = PIECE_SIZE / tensor->row_size / group * group;
+    const struct gpu_matrix *matrix = weights_matrix(loader->weights, weight);
+    uint64_t group = planes_row_group(matrix->dtype, matrix->interleave);
+    uint64_t rows = PIECE_SIZE / weight_tensor(loader, weight)->row_size / group * group;
     return (uint32_t)(rows ? rows : group);
+}
+
+static const struct gpu_matrix *piece_matrix(const struct loader *loader, const struct piece *piece)
+{
+    return weights_matrix(loader->weights, piece->weight);
 }
 
 /* ---- one piece ---- */
@@ -51,15 +56,15 @@ static uint32_t piece_rows(const struct loader *loader, uint32_t weight)
 /* Where plane p of the piece begins inside the shard's plane. */
 static uint64_t piece_offset(const struct gpu_matrix *matrix, const struct piece *piece, uint32_t p)
 {
-    return piece->row_first
-               ? planes_size(matrix->dtype, matrix->interleave, matrix->cols, piece->row_first, p)
+    return piece->shard_row
+               ? planes_size(matrix->dtype, matrix->interleave, matrix->cols, piece->shard_row, p)
                : 0;
 }
 
 static void *plane_target(const struct loader *loader, struct worker *worker, uint32_t p)
 {
     const struct piece *piece = &worker->piece;
-    const struct gpu_matrix *matrix = &loader->weights->matrices[piece->weight];
+    const struct gpu_matrix *matrix = piece_matrix(loader, piece);
     const struct gpu_range *range = &matrix->shards[piece->shard].plane[p];
     uint8_t *mapped = gpu_buffer_map(range->buffer);
     if (!mapped)
@@ -72,12 +77,11 @@ static void piece_pack(void *context, uint32_t item, uint32_t thread)
     struct loader *loader = context;
     struct worker *worker = &loader->workers[item];
     const struct piece *piece = &worker->piece;
-    const struct gpu_matrix *matrix = &loader->weights->matrices[piece->weight];
+    const struct gpu_matrix *matrix = piece_matrix(loader, piece);
     const struct gguf_tensor *tensor = weight_tensor(loader, piece->weight);
-    uint64_t row = (uint64_t)matrix->shards[piece->shard].row_first + piece->row_first;
     void *target[PLANE_MAX] = {NULL};
     (void)thread;
-    if (!gguf_read(loader->gguf, tensor, row * tensor->row_size, worker->raw,
+    if (!gguf_read(loader->gguf, tensor, piece->row * tensor->row_size, worker->raw,
                    piece->row_count * tensor->row_size, &worker->fault))
         return;
     for (uint32_t p = 0; p < planes_count(matrix->dtype); p++)
@@ -89,7 +93,7 @@ static void piece_pack(void *context, uint32_t item, uint32_t thread)
 static bool piece_upload(struct loader *loader, struct worker *worker, struct fault *fault)
 {
     const struct piece *piece = &worker->piece;
-    const struct gpu_matrix *matrix = &loader->weights->matrices[piece->weight];
+    const struct gpu_matrix *matrix = piece_matrix(loader, piece);
     if (worker->fault.kind != FAULT_NONE)
         return fault_set(fault, worker->fault.kind, "%s", worker->fault.text);
     for (uint32_t p = 0; p < planes_count(matrix->dtype); p++) {
@@ -123,14 +127,29 @@ static bool pieces_run(struct loader *loader, uint32_t count, struct fault *faul
 
 /* ---- all pieces ---- */
 
-static bool shard_load(struct loader *loader, uint32_t weight, uint32_t shard, uint32_t *waiting,
-                       struct fault *fault)
+/* The piece that begins at a row of a weight: as many rows as one piece and its shard hold. */
+static struct piece piece_at(const struct loader *loader, uint32_t weight, uint32_t row)
 {
-    uint32_t rows = loader->weights->matrices[weight].shards[shard].row_count;
+    const struct gpu_matrix *matrix = weights_matrix(loader->weights, weight);
+    uint32_t at = loader->weights->places[weight].row + row, shard = 0;
+    uint32_t left = loader->weights->plan->weights[weight].rows - row;
     uint32_t most = piece_rows(loader, weight);
-    for (uint32_t first = 0; first < rows; first += most) {
-        uint32_t count = rows - first < most ? rows - first : most;
-        loader->workers[(*waiting)++].piece = (struct piece){weight, shard, first, count};
+    while (at >= matrix->shards[shard].row_first + matrix->shards[shard].row_count)
+        shard++;
+    uint32_t shard_row = at - matrix->shards[shard].row_first;
+    uint32_t shard_left = matrix->shards[shard].row_count - shard_row;
+    left = left < shard_left ? left : shard_left;
+    return (struct piece){weight, row, shard, shard_row, left < most ? left : most};
+}
+
+static bool matrix_load(struct loader *loader, uint32_t weight, uint32_t *waiting,
+                        struct fault *fault)
+{
+    uint32_t rows = loader->weights->plan->weights[weight].rows;
+    for (uint32_t row = 0; row < rows;) {
+        struct piece piece = piece_at(loader, weight, row);
+        loader->workers[(*waiting)++].piece = piece;
+        row += piece.row_count;
         if (*waiting < loader->worker_count)
             continue;
         *waiting = 0;
@@ -144,37 +163,55 @@ static bool matrices_load(struct loader *loader, struct fault *fault)
 {
     uint32_t waiting = 0;
     for (uint32_t i = 0; i < loader->weights->plan->weight_count; i++)
-        for (uint32_t s = 0; s < loader->weights->matrices[i].shard_count; s++)
-            if (!shard_load(loader, i, s, &waiting, fault))
-                return false;
+        if (loader->weights->places[i].matrix != PLAN_NONE &&
+            !matrix_load(loader, i, &waiting, fault))
+            return false;
     return waiting == 0 || pieces_run(loader, waiting, fault);
 }
 
-static bool vector_load(struct loader *loader, uint32_t weight, struct fault *fault)
+/* ---- vectors ---- */
+
+/* Numbers first .. first + count of a vector, decoded, into a range. */
+static bool vector_load(struct loader *loader, uint32_t weight, struct gpu_range range,
+                        uint32_t first, uint32_t count, struct fault *fault)
 {
     const struct gguf_tensor *tensor = weight_tensor(loader, weight);
     const struct dtype_info *info = dtype_find(tensor->dtype);
-    const struct gpu_range *range = &loader->weights->vectors[weight];
     uint8_t *raw = malloc(tensor->row_size);
-    float *values = malloc(range->size);
+    float *values = malloc(tensor->dims[0] * sizeof *values);
     bool loaded = (raw && values)
                       ? gguf_read(loader->gguf, tensor, 0, raw, tensor->row_size, fault)
                       : fault_set(fault, FAULT_MEMORY, "no memory for tensor %s", tensor->name);
     if (loaded) {
         info->decode(raw, values, tensor->dims[0] / info->block_weights);
-        loaded =
-            gpu_upload(loader->device, range->buffer, range->offset, values, range->size, fault);
-        loader->done += tensor->row_size;
+        loaded = gpu_upload(loader->device, range.buffer, range.offset, values + first,
+                            count * sizeof *values, fault);
     }
     free(raw);
     free(values);
     return loaded;
 }
 
+/* The bias of a step, behind one another as the rows of its matrix. */
+static bool bias_load(struct loader *loader, const struct step *step, struct fault *fault)
+{
+    const struct weight_ref *ref = &step->weight[0];
+    struct gpu_range range = loader->weights->biases[loader->weights->places[ref->weight].matrix];
+    range.offset += weights_row(loader->weights, *ref) * sizeof(float);
+    return vector_load(loader, step->weight[1].weight, range, ref->row_first, ref->row_count,
+                       fault);
+}
+
 static bool vectors_load(struct loader *loader, struct fault *fault)
 {
-    for (uint32_t i = 0; i < loader->weights->plan->weight_count; i++)
-        if (loader->weights->vectors[i].size && !vector_load(loader, i, fault))
+    const struct plan *plan = loader->weights->plan;
+    for (uint32_t i = 0; i < plan->weight_count; i++)
+        if (loader->weights->vectors[i].size &&
+            !vector_load(loader, i, loader->weights->vectors[i], 0, plan->weights[i].cols, fault))
+            return false;
+    for (uint32_t i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].op == OP_MATMUL && plan->steps[i].weight[1].weight != PLAN_NONE &&
+            !bias_load(loader, &plan->steps[i], fault))
             return false;
     return true;
 }
@@ -186,9 +223,9 @@ static bool workers_create(struct loader *loader, struct fault *fault)
     const struct plan *plan = loader->weights->plan;
     uint64_t raw = 1, planes[PLANE_MAX] = {1, 1, 1};
     for (uint32_t i = 0; i < plan->weight_count; i++) {
-        const struct gpu_matrix *matrix = &loader->weights->matrices[i];
-        if (!matrix->rows)
+        if (loader->weights->places[i].matrix == PLAN_NONE)
             continue;
+        const struct gpu_matrix *matrix = weights_matrix(loader->weights, i);
         uint64_t rows = piece_rows(loader, i), size = rows * weight_tensor(loader, i)->row_size;
         raw = size > raw ? size : raw;
         for (uint32_t p = 0; p < planes_count(matrix->dtype); p++) {
@@ -220,15 +257,18 @@ static void workers_destroy(struct loader *loader)
 /* Ranges become valid with the pool's buffers. */
 static void ranges_resolve(struct gpu_weights *weights)
 {
-    for (uint32_t i = 0; i < weights->plan->weight_count; i++) {
-        uint32_t item = weights->first_item[i];
+    for (uint32_t i = 0; i < weights->matrix_count; i++) {
+        uint32_t item = weights->matrix_items[i];
         struct gpu_matrix *matrix = &weights->matrices[i];
         for (uint32_t s = 0; s < matrix->shard_count; s++)
             for (uint32_t p = 0; p < planes_count(matrix->dtype); p++)
                 matrix->shards[s].plane[p] = gpu_pool_range(&weights->pool, item++);
-        if (weights->vectors[i].size)
-            weights->vectors[i] = gpu_pool_range(&weights->pool, item);
+        if (weights->biases[i].size)
+            weights->biases[i] = gpu_pool_range(&weights->pool, item);
     }
+    for (uint32_t i = 0; i < weights->plan->weight_count; i++)
+        if (weights->vectors[i].size)
+            weights->vectors[i] = gpu_pool_range(&weights->pool, weights->vector_items[i]);
 }
 
 static bool weights_fill(struct loader *loader, struct fault *fault)

@@ -128,12 +128,16 @@ static void test_usage_errors(void **state)
     assert_refused(&ran, 2, "--ids and --output are needed");
     ran = LICHEN("logits", "model.gguf", "--ids", "1,x", "-o", OUT "/x.npy");
     assert_refused(&ran, 2, "expected token ids as 1,2,3, found 'x'");
-    ran = LICHEN("bench", "--png", "x.png");
-    assert_refused(&ran, 2, "--png: not yet");
-    ran = LICHEN("bench", "--kernels");
-    assert_refused(&ran, 2, "--kernels: not yet");
-    ran = LICHEN("bench", "--shape", "llama-8b");
-    assert_refused(&ran, 2, "--shape: not yet");
+    ran = LICHEN("bench", "--shape", "nothing-7b");
+    assert_refused(&ran, 2, "--shape nothing-7b: unknown; known are");
+    ran = LICHEN("bench", "--shape", "8b", "--type", "q9");
+    assert_refused(&ran, 2, "--type q9: unknown; known are");
+    ran = LICHEN("bench", "--type", "q4_0");
+    assert_refused(&ran, 2, "--type is the type of a --shape");
+    ran = LICHEN("bench", "model.gguf", "--shape", "8b");
+    assert_refused(&ran, 2, "it takes no file beside it");
+    ran = LICHEN("bench", "--shape", "8b", "--peer", "/nowhere");
+    assert_refused(&ran, 2, "--peer needs a model file");
     ran = LICHEN(NULL);
     assert_int_equal(ran.status, 2);
     assert_int_equal(ran.out_size, 0);
@@ -143,8 +147,7 @@ static void test_usage_errors(void **state)
 static void test_not_yet(void **state)
 {
     (void)state;
-    static const char *const commands[] = {"convert", "calibrate", "loss",
-                                           "verify",  "doctor",    "serve"};
+    static const char *const commands[] = {"doctor", "serve"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         char part[64];
         snprintf(part, sizeof part, "lichen: %s: not yet", commands[i]);
@@ -643,10 +646,63 @@ static void test_bench(void **state)
     ran = LICHEN("bench", STORIES, CPU, "-p", "16", "-n", "8", "-d", "0", "-r", "1", "--no-start",
                  "--csv");
     assert_done(&ran, "prefill,16,0,");
+    ran = LICHEN("bench", STORIES, CPU, "--png", "/nonexistent/x.png", "--no-start");
+    assert_refused(&ran, 1, "/nonexistent/x.png");
+    ran = LICHEN("bench", STORIES, CPU, "--kernels", "-p", "8", "-n", "2", "--no-start");
+    assert_refused(&ran, 1, "cpu: the C executor has no kernels to time");
     ran = LICHEN("bench", STORIES, "--compare", "/nonexistent.json");
     assert_refused(&ran, 1, "/nonexistent.json");
     ran = LICHEN("bench", STORIES, CPU, "-r", "0", "--no-start");
     assert_refused(&ran, 2, "repeats");
+}
+
+/* No file, the default device: numbers, kernels that add up, a picture that appears whole. */
+static void test_bench_shape(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"kernel", "operation", "weights", "rows",     "cols",
+                                       "us",     "bytes",     "share",   "gb_per_s", "gflop_per_s"};
+    struct ran ran = LICHEN("bench", "--shape", "smollm2", "-p", "8", "-n", "2", "-d", "0", "-r",
+                            "2", "--kernels", "--json", "--png", OUT "/shape.png");
+    assert_int_equal(ran.status, 0);
+    json_t *document = json_loads(ran.out, 0, NULL);
+    assert_non_null(document);
+    json_t *results = json_object_get(document, "results"), *kernels;
+    kernels = json_object_get(document, "kernels");
+    assert_int_equal(json_array_size(results), 2);
+    assert_int_equal(json_array_size(kernels), 2);
+    assert_true(json_is_null(json_object_get(json_object_get(document, "start"), "cold_s")));
+    json_t *decode = json_array_get(kernels, 1), *group;
+    assert_string_equal(json_string_value(json_object_get(decode, "test")), "decode");
+    assert_int_equal(
+        json_integer_value(json_object_get(decode, "dispatches")),
+        json_integer_value(json_object_get(json_array_get(results, 1), "dispatches_per_token")));
+    double share = 0;
+    json_int_t dispatches = 0;
+    size_t i;
+    json_array_foreach(json_object_get(decode, "groups"), i, group)
+    {
+        for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
+            assert_non_null(json_object_get(group, keys[k]));
+        share += json_number_value(json_object_get(group, "share"));
+        dispatches += json_integer_value(json_object_get(group, "dispatches"));
+    }
+    assert_true(fabs(share - 1) < 1e-6);
+    assert_int_equal(dispatches, json_integer_value(json_object_get(decode, "dispatches")));
+    json_decref(document);
+    ran_free(&ran);
+    size_t size;
+    char *picture = file_bytes(OUT "/shape.png", &size);
+    assert_non_null(picture);
+    assert_true(size > 1000 && memcmp(picture, "\x89PNG", 4) == 0);
+    free(picture);
+    assert_int_equal(count_entries(OUT, "shape.png"), 1); /* no part file */
+    unlink(OUT "/shape.png");
+    ran = LICHEN("bench", "--shape", "smollm2", "-p", "8", "-n", "2", "-d", "0", "-r", "1",
+                 "--kernels", "--csv");
+    assert_done(&ran, "test,tokens,depth,kernel,operation,");
+    ran = LICHEN("plan", "--shape", "0.5b", "--type", "q8_0", CPU, "--json");
+    assert_done(&ran, "\"fits\"");
 }
 
 int main(void)
@@ -677,6 +733,7 @@ int main(void)
         cmocka_unit_test(test_logits_failures),
         cmocka_unit_test(test_interrupt),
         cmocka_unit_test(test_bench),
+        cmocka_unit_test(test_bench_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,8 +36,10 @@ static void write_rows(struct building *building, const char *name, enum dtype d
         if (rows == 1)
             for (uint64_t k = 0; k < columns; k++)
                 row[k] += 1;
-        if (spoiled && dtype == DTYPE_F32)
-            row[0] = i == 0 ? NAN : row[0], row[columns - 1] = i + 1 == rows ? INFINITY : row[0];
+        if (spoiled && i == 0)
+            row[0] = NAN;
+        if (spoiled && i + 1 == rows)
+            row[columns - 1] = INFINITY;
         if (dtype == DTYPE_F32)
             memcpy(bytes, row, size); /* as it is: encode_row makes zeros of NaN */
         else

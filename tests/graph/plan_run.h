@@ -1,5 +1,5 @@
-/* plan_run.h: a random plan from device to logits on exec_gpu, for tests that watch it from outside:
- * validation, poisoned memory. */
+/* plan_run.h: a random plan from device to logits on exec_gpu, for tests that watch it from
+ * outside: validation, poisoned memory. */
 #ifndef LICHEN_TEST_PLAN_RUN_H
 #define LICHEN_TEST_PLAN_RUN_H
 

@@ -1,5 +1,6 @@
 /* What exec_gpu promises beside right numbers: the memory plan is what is allocated, top() agrees
  * with the logits, cancelling, runs with more output rows than fit, refusals. */
+#include "gpu_exec.h"
 #include "gpu_run.h"
 #include "random_plan.h"
 #include "top.h"
@@ -127,6 +128,33 @@ static void test_many_outputs(void **state)
     free(expected);
 }
 
+/* Where attention would take too long a batch is cut further: the same logits. */
+static void test_small_parts(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct fault fault = {0};
+    int32_t ids[RANDOM_CONTEXT];
+    enum { COUNT = 60, OUTPUTS = 30 };
+    static float whole[OUTPUTS * RIG_VOCAB], parts[OUTPUTS * RIG_VOCAB];
+    static const uint64_t costs[] = {1, 1u << 22, 1u << 30};
+    pair_open(&pair, COUNT, OUTPUTS);
+    ids_fill(ids);
+    const struct batch batch = {.tokens = ids, .count = COUNT, .outputs = OUTPUTS};
+    for (size_t i = 0; i < 3; i++) {
+        struct gpu_run_stats stats;
+        ((struct exec_gpu *)pair.exec)->attention_cost = costs[i];
+        must(exec_run(pair.exec, &batch, NULL, &fault), &fault);
+        must(pair.exec->methods->logits(pair.exec, 0, OUTPUTS, i ? parts : whole, &fault), &fault);
+        top_check(pair.exec, OUTPUTS - 1, 5);
+        exec_gpu_stats(pair.exec, &stats);
+        assert_true(i == 0 || stats.submissions >= (i == 1 ? 8 : COUNT));
+        if (i)
+            assert_true(logits_divergence(whole, parts, OUTPUTS, RIG_VOCAB) < 1e-5);
+    }
+    pair_close(&pair);
+}
+
 /* ---- refusals ---- */
 
 static void test_cancel(void **state)
@@ -160,11 +188,10 @@ static void test_refusals(void **state)
                                           .context = 64,
                                           .batch_max = 8,
                                           .outputs_max = 1};
-    struct exec_gpu_options bad[3] = {good, good, good};
+    struct exec_gpu_options bad[2] = {good, good};
     bad[0].batch_max = 65;
-    bad[1].kv = KV_Q8_0;
-    bad[2].context = 1u << 31;
-    for (size_t i = 0; i < 3; i++) {
+    bad[1].context = 1u << 31;
+    for (size_t i = 0; i < 2; i++) {
         struct fault fault = {0};
         assert_false(exec_gpu_create(&bad[i], &exec, &fault));
         assert_null(exec);
@@ -177,9 +204,9 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_memory),        cmocka_unit_test(test_top),
-        cmocka_unit_test(test_many_outputs),  cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_memory),       cmocka_unit_test(test_top),
+        cmocka_unit_test(test_many_outputs), cmocka_unit_test(test_small_parts),
+        cmocka_unit_test(test_cancel),       cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -186,6 +186,9 @@ static void make_call(struct gpu_device *device, struct work *work, enum matmul_
     uint32_t tokens = matmul->tokens_max;
     size_t results = (size_t)tokens * matmul->row_count;
     work->x = random_floats((size_t)tokens * matmul->cols, &work->seed);
+    for (size_t i = 0; matmul->one_group && i < (size_t)tokens * matmul->cols; i++)
+        if (i % matmul->cols / 32 != i / matmul->cols)
+            work->x[i] = 0;
     work->bias = random_floats(matmul->rows, &work->seed);
     work->residual = random_floats(results, &work->seed);
     work->stride = matmul->in_place ? matmul->row_count : matmul->row_count + 5;
@@ -195,8 +198,8 @@ static void make_call(struct gpu_device *device, struct work *work, enum matmul_
     uint32_t guard = GUARD_BITS;
     for (size_t i = 0; i < y_count; i++)
         memcpy(&work->y[i], matmul->in_place ? (void *)&work->residual[i] : (void *)&guard, 4);
-    if (kind == MATMUL_GEMV_16 || kind == MATMUL_GEMV_8)
-        make_quants(device, work, kind == MATMUL_GEMV_16);
+    if (matmul_kind_packed(kind))
+        make_quants(device, work, kind == MATMUL_GEMV_16 || kind == MATMUL_LANE_16);
     struct run_params run = {.count = matmul->outputs ? tokens : matmul->tokens,
                              .outputs = matmul->outputs ? matmul->tokens : 0};
     call->matrix = &work->matrix;
@@ -289,10 +292,9 @@ static void check_untouched(const struct work *work)
         }
 }
 
-void fixture_matmul(struct gpu_device *device, const struct gpu_info *info,
-                    const struct matmul_case *matmul, enum matmul_kind kind, double bound)
+static struct work *work_run(struct gpu_device *device, const struct gpu_info *info,
+                             const struct matmul_case *matmul, enum matmul_kind kind)
 {
-    const struct dtype_info *type = dtype_find((uint32_t)matmul->dtype);
     struct work *work = allocate(1, sizeof *work);
     work->matmul = matmul;
     work->seed = 1 + matmul->rows * 31 + matmul->cols * 7 + matmul->tokens;
@@ -300,17 +302,13 @@ void fixture_matmul(struct gpu_device *device, const struct gpu_info *info,
     make_call(device, work, kind);
     struct gpu_tiling tiling = gpu_matmul_tile(info, matmul->dtype, matmul->tokens_max, kind);
     execute(device, work, &tiling);
+    return work;
+}
 
-    float *weights = allocate(matmul->cols, sizeof *weights);
-    for (uint32_t r = 0; r < matmul->row_count; r++) {
-        type->decode(work->blocks + (matmul->row_first + r) * work->row_size, weights,
-                     matmul->cols / type->block_weights);
-        check_row(work, weights, r, bound);
-    }
-    check_untouched(work);
+static void work_free(struct gpu_device *device, struct work *work)
+{
     for (uint32_t i = 0; i < work->buffer_count; i++)
         gpu_buffer_destroy(device, work->buffers[i]);
-    free(weights);
     free(work->matrix.shards);
     free(work->blocks);
     free(work->x);
@@ -318,4 +316,34 @@ void fixture_matmul(struct gpu_device *device, const struct gpu_info *info,
     free(work->residual);
     free(work->y);
     free(work);
+}
+
+void fixture_matmul(struct gpu_device *device, const struct gpu_info *info,
+                    const struct matmul_case *matmul, enum matmul_kind kind, double bound)
+{
+    const struct dtype_info *type = dtype_find((uint32_t)matmul->dtype);
+    struct work *work = work_run(device, info, matmul, kind);
+    float *weights = allocate(matmul->cols, sizeof *weights);
+    for (uint32_t r = 0; r < matmul->row_count; r++) {
+        type->decode(work->blocks + (matmul->row_first + r) * work->row_size, weights,
+                     matmul->cols / type->block_weights);
+        check_row(work, weights, r, bound);
+    }
+    check_untouched(work);
+    free(weights);
+    work_free(device, work);
+}
+
+void fixture_matmul_pair(struct gpu_device *device, const struct gpu_info *info,
+                         const struct matmul_case *matmul, const enum matmul_kind kinds[2],
+                         float *results[2])
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        struct work *work = work_run(device, info, matmul, kinds[i]);
+        for (uint32_t t = 0; t < matmul->tokens; t++)
+            memcpy(results[i] + (size_t)t * matmul->row_count,
+                   work->y + (size_t)t * work->stride + work->y_first,
+                   matmul->row_count * sizeof(float));
+        work_free(device, work);
+    }
 }

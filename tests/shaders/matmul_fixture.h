@@ -25,6 +25,7 @@ struct matmul_case {
     uint32_t interleave; /* of the planes, 0 = as the device has it */
     bool bias, residual, in_place;
     bool outputs;
+    bool one_group; /* token t has numbers in its group t of 32 columns alone */
 };
 
 /* Runs the case with kernel and tiling as chosen for a device described by info; fails the test
@@ -32,5 +33,10 @@ struct matmul_case {
  * changes. */
 void fixture_matmul(struct gpu_device *device, const struct gpu_info *info,
                     const struct matmul_case *matmul, enum matmul_kind kind, double bound);
+/* The results [tokens, row_count] of two kernels, for the test to compare bit by bit. No epilogue,
+ * no in_place. */
+void fixture_matmul_pair(struct gpu_device *device, const struct gpu_info *info,
+                         const struct matmul_case *matmul, const enum matmul_kind kinds[2],
+                         float *results[2]);
 
 #endif

@@ -85,9 +85,9 @@ static void test_quantize(void **state)
 /* ---- embed ---- */
 
 static const enum shader_id embed_shaders[FIXTURE_TYPE_COUNT] = {
-    SHADER_EMBED_F32,  SHADER_EMBED_F16,  SHADER_EMBED_BF16,   SHADER_EMBED_Q4_0,
-    SHADER_EMBED_Q4_1, SHADER_EMBED_Q5_0, SHADER_EMBED_Q5_1,   SHADER_EMBED_Q8_0,
-    SHADER_EMBED_Q4_K, SHADER_EMBED_Q5_K, SHADER_EMBED_Q6_K,   SHADER_EMBED_IQ4_NL,
+    SHADER_EMBED_F32,   SHADER_EMBED_F16,  SHADER_EMBED_BF16, SHADER_EMBED_Q4_0,
+    SHADER_EMBED_Q4_1,  SHADER_EMBED_Q5_0, SHADER_EMBED_Q5_1, SHADER_EMBED_Q8_0,
+    SHADER_EMBED_Q4_K,  SHADER_EMBED_Q5_K, SHADER_EMBED_Q6_K, SHADER_EMBED_IQ4_NL,
     SHADER_EMBED_IQ4_XS};
 static const enum dtype embed_types[FIXTURE_TYPE_COUNT] = {
     DTYPE_F32,  DTYPE_F16,  DTYPE_BF16, DTYPE_Q4_0, DTYPE_Q4_1,   DTYPE_Q5_0,  DTYPE_Q5_1,
@@ -168,15 +168,14 @@ static void top_run(float *logits, uint32_t vocab, uint32_t wanted, uint32_t gro
 {
     static uint32_t maxima[SEGMENTS];
     struct run_params params = {.count = 1, .outputs = 1, .top = wanted};
-    struct kernel_run run = {.shader = SHADER_TOPK_SCAN,
-                             .spec = {group, SEGMENTS},
-                             .spec_count = 2,
-                             .push = {vocab},
-                             .push_count = 1,
-                             .buffers = {{&params, sizeof params / 4},
-                                         {logits, vocab},
-                                         {maxima, SEGMENTS}},
-                             .groups = {(SEGMENTS + group - 1) / group, 2, 1}};
+    struct kernel_run run = {
+        .shader = SHADER_TOPK_SCAN,
+        .spec = {group, SEGMENTS},
+        .spec_count = 2,
+        .push = {vocab},
+        .push_count = 1,
+        .buffers = {{&params, sizeof params / 4}, {logits, vocab}, {maxima, SEGMENTS}},
+        .groups = {(SEGMENTS + group - 1) / group, 2, 1}};
     kernel_run(device, &run);
     run.shader = SHADER_TOPK_PICK;
     run.spec[2] = RESULTS;
@@ -269,8 +268,8 @@ static int device_close(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quantize), cmocka_unit_test(test_embed),
-        cmocka_unit_test(test_top),      cmocka_unit_test(test_top_ties),
+        cmocka_unit_test(test_quantize),   cmocka_unit_test(test_embed),
+        cmocka_unit_test(test_top),        cmocka_unit_test(test_top_ties),
         cmocka_unit_test(test_top_broken),
     };
     return cmocka_run_group_tests(tests, device_open, device_close);

@@ -190,7 +190,7 @@ static void run_type(enum dtype dtype, uint32_t turn, const struct matmul_case *
 
 static void run_shapes(const struct matmul_case *cases, size_t count, enum matmul_kind kind)
 {
-    bool packed = kind == MATMUL_GEMV_16 || kind == MATMUL_GEMV_8;
+    bool packed = matmul_kind_packed(kind);
     for (uint32_t t = 0; t < FIXTURE_TYPE_COUNT; t++)
         if (!packed || !is_plain(fixture_types[t]))
             run_type(fixture_types[t], t, cases, count, kind);
@@ -225,6 +225,48 @@ static void test_lane(void **state)
     (void)state;
     run_shapes(ALL(one_token), MATMUL_LANE);
     run_shapes(ALL(four_tokens), MATMUL_LANE);
+}
+
+static void test_lane_packed(void **state)
+{
+    (void)state;
+    run_shapes(ALL(one_token), MATMUL_LANE_16);
+    run_type(DTYPE_Q4_1, 3, four_tokens, 1, MATMUL_LANE_16);
+    run_type(DTYPE_Q5_0, 2, ALL(two_tokens), MATMUL_LANE_16);
+    run_type(DTYPE_Q8_0, 2, four_tokens, 1, MATMUL_LANE_16);
+    run_type(DTYPE_Q6_K, 1, ALL(two_tokens), MATMUL_LANE_16);
+    run_shapes(ALL(one_token), MATMUL_LANE_8);
+    run_type(DTYPE_Q6_K, 3, ALL(two_tokens), MATMUL_LANE_8);
+}
+
+/* A group of 32 products is the same bits with packed dots and with floats that hold integers. */
+static void test_lane_packed_bits(void **state)
+{
+    (void)state;
+    static const enum matmul_kind kinds[2][2] = {{MATMUL_GEMV_16, MATMUL_LANE_16},
+                                                 {MATMUL_GEMV_8, MATMUL_LANE_8}};
+    enum { TOKENS = 4, ROWS = 203 };
+    static float found[2][TOKENS * ROWS];
+    float *results[2] = {found[0], found[1]};
+    const struct gpu_info *info = gpu_device_info(device);
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        const struct matmul_case matmul = {.dtype = fixture_types[t],
+                                           .rows = ROWS,
+                                           .cols = 256,
+                                           .row_count = ROWS,
+                                           .shard_rows = ROWS,
+                                           .tokens = TOKENS,
+                                           .tokens_max = TOKENS,
+                                           .one_group = true};
+        for (int k = 0; k < 2 && !is_plain(matmul.dtype); k++) {
+            fixture_matmul_pair(device, info, &matmul, kinds[k], results);
+            for (int i = 0; i < TOKENS * ROWS; i++)
+                if (memcmp(&found[0][i], &found[1][i], sizeof(float)) != 0)
+                    fail_msg("%s, kinds %d: result %d is %a with packed dots, %a without",
+                             dtype_find((uint32_t)matmul.dtype)->name, k, i, (double)found[0][i],
+                             (double)found[1][i]);
+        }
+    }
 }
 
 static void test_gemm(void **state)
@@ -281,16 +323,21 @@ static void test_choice(void **state)
     assert_int_equal(gpu_matmul_choose(&info, DTYPE_Q4_0, 512, ACTIVATIONS_16), MATMUL_LANE);
     assert_int_equal(gpu_matmul_choose(&info, DTYPE_Q4_0, 1, ACTIVATIONS_FLOAT), MATMUL_LANE);
     info.packed_dot = true;
+    assert_int_equal(gpu_matmul_choose(&info, DTYPE_Q4_0, 1, ACTIVATIONS_16), MATMUL_LANE_16);
+    assert_int_equal(gpu_matmul_choose(&info, DTYPE_Q4_0, 1, ACTIVATIONS_8), MATMUL_LANE_8);
+    assert_int_equal(gpu_matmul_choose(&info, DTYPE_Q4_0, 9, ACTIVATIONS_16), MATMUL_LANE);
+    info.packed_dot_accelerated = true;
     assert_int_equal(gpu_matmul_choose(&info, DTYPE_Q4_0, 1, ACTIVATIONS_16), MATMUL_GEMV_16);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice), cmocka_unit_test(test_dequantize),
-        cmocka_unit_test(test_gemv),   cmocka_unit_test(test_gemv_16),
-        cmocka_unit_test(test_gemv_8), cmocka_unit_test(test_lane),
-        cmocka_unit_test(test_gemm),   cmocka_unit_test(test_odd_columns),
+        cmocka_unit_test(test_choice),      cmocka_unit_test(test_dequantize),
+        cmocka_unit_test(test_gemv),        cmocka_unit_test(test_gemv_16),
+        cmocka_unit_test(test_gemv_8),      cmocka_unit_test(test_lane),
+        cmocka_unit_test(test_lane_packed), cmocka_unit_test(test_lane_packed_bits),
+        cmocka_unit_test(test_gemm),        cmocka_unit_test(test_odd_columns),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
