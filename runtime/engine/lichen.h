@@ -286,7 +286,7 @@ LICHEN_API bool lichen_weight_rows(const struct lichen_engine *engine, const cha
 LICHEN_API bool lichen_weight_replace(struct lichen_engine *engine, const char *name,
                                       uint32_t type, const void *blocks, struct fault *fault);
 
-/* ---- kernels ---- */
+/* ---- where the time goes ---- */
 
 struct lichen_kernel { /* dispatches that share everything up to cols */
     char kernel[64];    /* the shader */
