@@ -20,7 +20,11 @@ struct entry {
     float *importance;  /* [columns] mean of x^2, arena */
     uint32_t columns;
     uint64_t tokens;
-    double sensitivity; /* < 0: not measured */
+};
+
+struct sensitive {
+    const char *tensor; /* arena */
+    double value;
 };
 
 struct calibration {
@@ -28,6 +32,8 @@ struct calibration {
     struct gguf *gguf; /* NULL for the old form */
     struct entry *entries;
     uint32_t entry_count;
+    struct sensitive *sensitive;
+    size_t sensitive_count;
 };
 
 static bool no_memory(struct fault *fault)
@@ -74,7 +80,7 @@ static struct entry *entry_add(struct calibration *calibration, const char *name
                                uint32_t columns, struct fault *fault)
 {
     struct entry *entry = &calibration->entries[calibration->entry_count];
-    *entry = (struct entry){.columns = columns, .sensitivity = -1};
+    *entry = (struct entry){.columns = columns};
     entry->weight = arena_copy(&calibration->arena, name, size);
     entry->importance = arena_alloc(&calibration->arena, columns, sizeof *entry->importance);
     if (!entry->weight || !entry->importance) {
@@ -147,19 +153,16 @@ static bool read_entry(struct calibration *calibration, const struct gguf_tensor
     return entry && read_sums(calibration->gguf, tensor, entry, fault);
 }
 
-/* Our own table beside llama.cpp's tensors. */
-static bool read_table(struct calibration *calibration, struct fault *fault)
+/* Our own tables beside llama.cpp's tensors. */
+static bool read_inputs(struct calibration *calibration, struct fault *fault)
 {
     const struct gguf *gguf = calibration->gguf;
     const struct gguf_string *weights = NULL, *inputs = NULL;
-    const float *sensitivity = NULL;
     size_t count = 0, other = 0;
     if (!gguf_text_array(gguf, "lichen.calibration.weights", false, SIZE_MAX, &weights, &count,
                          fault) ||
         !gguf_text_array(gguf, "lichen.calibration.inputs", count > 0, count, &inputs, &other,
-                         fault) ||
-        !gguf_f32_array(gguf, "lichen.calibration.sensitivity", false, count, &sensitivity, &other,
-                        fault))
+                         fault))
         return false;
     for (size_t i = 0; i < count; i++) {
         const char *name = arena_copy(&calibration->arena, weights[i].bytes, weights[i].size);
@@ -174,11 +177,40 @@ static bool read_table(struct calibration *calibration, struct fault *fault)
                              "such" SUMS ", or of other columns",
                              i, name, input);
         entry->input = first->weight;
-        if (sensitivity && !isfinite(sensitivity[i]))
-            return fault_set(fault, FAULT_FORMAT, "lichen.calibration.sensitivity: item %zu: %g", i,
-                             (double)sensitivity[i]);
-        entry->sensitivity = sensitivity ? (double)sensitivity[i] : -1;
     }
+    return true;
+}
+
+/* Tensors that no activation was counted for have an entry of their own. */
+static bool read_sensitivity(struct calibration *calibration, struct fault *fault)
+{
+    const struct gguf *gguf = calibration->gguf;
+    const struct gguf_string *names = NULL;
+    const float *values = NULL;
+    size_t count = 0, other = 0;
+    if (!gguf_text_array(gguf, "lichen.calibration.sensitive", false, SIZE_MAX, &names, &count,
+                         fault) ||
+        !gguf_f32_array(gguf, "lichen.calibration.sensitivity", count > 0, count, &values, &other,
+                        fault))
+        return false;
+    if (count == 0)
+        return true;
+    calibration->sensitive = arena_alloc(&calibration->arena, count, sizeof(struct sensitive));
+    if (!calibration->sensitive)
+        return no_memory(fault);
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(values[i]) || values[i] < 0)
+            return fault_set(fault, FAULT_FORMAT,
+                             "lichen.calibration.sensitivity: item %zu: expected a finite number "
+                             ">= 0, found %g",
+                             i, (double)values[i]);
+        struct sensitive *sensitive = &calibration->sensitive[i];
+        sensitive->tensor = arena_copy(&calibration->arena, names[i].bytes, names[i].size);
+        sensitive->value = (double)values[i];
+        if (!sensitive->tensor)
+            return no_memory(fault);
+    }
+    calibration->sensitive_count = count;
     return true;
 }
 
@@ -202,7 +234,8 @@ static bool read_gguf(struct calibration *calibration, const char *path, struct 
     for (uint32_t i = 0; i < count; i++)
         if (!read_entry(calibration, gguf_tensor_at(gguf, i), fault))
             return false;
-    return entries_sort(calibration, fault) && read_table(calibration, fault);
+    return entries_sort(calibration, fault) && read_inputs(calibration, fault) &&
+           read_sensitivity(calibration, fault);
 }
 
 /* ---- the old form ---- */
@@ -394,6 +427,8 @@ bool calibration_hessian(const struct calibration *calibration, const char *weig
 
 double calibration_sensitivity(const struct calibration *calibration, const char *weight)
 {
-    const struct entry *entry = find(calibration, weight);
-    return entry ? entry->sensitivity : -1;
+    for (size_t i = 0; i < calibration->sensitive_count; i++)
+        if (strcmp(calibration->sensitive[i].tensor, weight) == 0)
+            return calibration->sensitive[i].value;
+    return -1;
 }

@@ -4,9 +4,10 @@
  *   - llama.cpp's old .dat form (quantization.md 1.1)
  *   - our own additions to such a GGUF: <input>.hessian, F32 [columns (columns + 1) / 2], the mean
  *     of x x^T over tokens as its upper triangle row by row (triangle.h), one for all weights that
- *     share an input; and for each of lichen.calibration.weights, in parallel arrays,
- *     lichen.calibration.inputs (the weight that names its input) and
- *     lichen.calibration.sensitivity (KLD a relative squared error, -1 = not measured)
+ *     share an input; in parallel arrays lichen.calibration.weights and
+ *     lichen.calibration.inputs (the weight that names the input of each),
+ *     lichen.calibration.sensitive and lichen.calibration.sensitivity (tensors, and KLD a relative
+ *     squared error of each)
  * After open it is read-only and safe to share between threads. */
 #ifndef LICHEN_CALIBRATION_H
 #define LICHEN_CALIBRATION_H

@@ -52,13 +52,11 @@ static bool inputs_find(struct collector *collector, struct fault *fault)
     collector->inputs = calloc(count ? count : 1, sizeof *collector->inputs);
     collector->input_of = calloc(count ? count : 1, sizeof *collector->input_of);
     collector->first = calloc(count ? count : 1, sizeof *collector->first);
-    collector->sensitivity = calloc(count ? count : 1, sizeof *collector->sensitivity);
-    if (!collector->inputs || !collector->input_of || !collector->first || !collector->sensitivity)
+    if (!collector->inputs || !collector->input_of || !collector->first)
         return no_memory(fault, count * sizeof *collector->inputs);
     for (uint32_t i = 0; i < count; i++) {
         collector->input_of[i] = input_of(collector, i);
         collector->first[i] = is_first(collector, i);
-        collector->sensitivity[i] = -1;
         if (collector->input_of[i] == collector->input_count && !input_add(collector, i, fault))
             return false;
         uint32_t columns = collector->inputs[collector->input_of[i]].columns;
@@ -121,7 +119,6 @@ void collector_destroy(struct collector *collector)
     free(collector->inputs);
     free(collector->input_of);
     free(collector->first);
-    free(collector->sensitivity);
     free(collector->packed);
     free(collector);
 }
@@ -276,8 +273,10 @@ void collector_importance(const struct collector *collector, uint32_t weight, fl
         dst[i] = (float)(input->tokens ? input->squares[i] / (double)input->tokens : 0);
 }
 
-void collector_set_sensitivity(struct collector *collector, uint32_t weight, float sensitivity)
+void collector_set_sensitivity(struct collector *collector, const char *const *names,
+                               const float *values, uint32_t count)
 {
-    collector->sensitivity[weight] = sensitivity;
-    collector->measured = true;
+    collector->sensitive = names;
+    collector->sensitivity = values;
+    collector->sensitive_count = count;
 }

@@ -48,8 +48,10 @@ bool collector_add(struct collector *collector, uint32_t weight, const float *in
                    uint32_t tokens, struct fault *fault);
 /* After the adds of the first pass: mean of x^2 for each column, dst [columns]. */
 void collector_importance(const struct collector *collector, uint32_t weight, float *dst);
-/* KLD = sensitivity * relative squared error of the weight (calibration_sensitivity). */
-void collector_set_sensitivity(struct collector *collector, uint32_t weight, float sensitivity);
+/* names and values [count], outlive: KLD = value * relative squared error of the tensor
+ * (calibration_sensitivity), also of tensors that are no linear layer. Before the first pass ends. */
+void collector_set_sensitivity(struct collector *collector, const char *const *names,
+                               const float *values, uint32_t count);
 /* path: of the file, begun by the end of the first pass. */
 bool collector_pass_end(struct collector *collector, const char *path, struct fault *fault);
 bool collector_finish(struct collector *collector, struct fault *fault);

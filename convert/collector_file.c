@@ -49,48 +49,49 @@ static struct gguf_string text_of(const char *text)
     return (struct gguf_string){text, strlen(text)};
 }
 
-/* The table of weights: names, inputs, sensitivities, in parallel. */
+/* Names as an array of strings. */
+static bool put_texts(const char *key, const char *const *texts, uint32_t count,
+                      struct gguf_writer *writer, struct fault *fault)
+{
+    struct gguf_string *strings = calloc((size_t)count + 1, sizeof *strings);
+    if (!strings)
+        return fault_set(fault, FAULT_MEMORY, "no memory for %u names", count);
+    for (uint32_t i = 0; i < count; i++)
+        strings[i] = text_of(texts[i]);
+    bool put = gguf_put_array(writer, key, GGUF_STRING, strings, count, fault);
+    free(strings);
+    return put;
+}
+
+/* Weights and their inputs, in parallel. */
 static bool put_table(const struct collector *collector, struct gguf_writer *writer,
                       struct fault *fault)
 {
     const struct collector_weight *weights = collector->options.weights;
     uint32_t count = 0, capacity = collector->options.weight_count;
-    struct gguf_string *names = calloc(2 * (size_t)capacity + 1, sizeof *names);
-    float *sensitivity = calloc((size_t)capacity + 1, sizeof *sensitivity);
-    if (!names || !sensitivity) {
-        free(names);
-        free(sensitivity);
+    const char **names = calloc(2 * (size_t)capacity + 1, sizeof *names);
+    if (!names)
         return fault_set(fault, FAULT_MEMORY, "no memory for a table of %u weights", capacity);
-    }
-    struct gguf_string *inputs = names + capacity;
+    const char **inputs = names + capacity;
     for (uint32_t i = 0; i < capacity; i++)
         if (is_listed(collector, i)) {
-            names[count] = text_of(weights[i].name);
-            inputs[count] = text_of(weights[collector->inputs[collector->input_of[i]].weight].name);
-            sensitivity[count++] = collector->sensitivity[i];
+            names[count] = weights[i].name;
+            inputs[count++] = weights[collector->inputs[collector->input_of[i]].weight].name;
         }
-    bool put =
-        gguf_put_array(writer, "lichen.calibration.weights", GGUF_STRING, names, count, fault) &&
-        gguf_put_array(writer, "lichen.calibration.inputs", GGUF_STRING, inputs, count, fault) &&
-        (!collector->measured || gguf_put_array(writer, "lichen.calibration.sensitivity", GGUF_F32,
-                                                sensitivity, count, fault));
+    bool put = put_texts("lichen.calibration.weights", names, count, writer, fault) &&
+               put_texts("lichen.calibration.inputs", inputs, count, writer, fault);
     free(names);
-    free(sensitivity);
     return put;
 }
 
-static bool put_texts(const struct collector *collector, struct gguf_writer *writer,
-                      struct fault *fault)
+static bool put_sensitivity(const struct collector *collector, struct gguf_writer *writer,
+                            struct fault *fault)
 {
-    uint32_t count = collector->options.text_count;
-    struct gguf_string *texts = calloc((size_t)count + 1, sizeof *texts);
-    if (!texts)
-        return fault_set(fault, FAULT_MEMORY, "no memory for the names of %u texts", count);
-    for (uint32_t i = 0; i < count; i++)
-        texts[i] = text_of(collector->options.texts[i]);
-    bool put = gguf_put_array(writer, "imatrix.datasets", GGUF_STRING, texts, count, fault);
-    free(texts);
-    return put;
+    return collector->sensitive_count == 0 ||
+           (put_texts("lichen.calibration.sensitive", collector->sensitive,
+                      collector->sensitive_count, writer, fault) &&
+            gguf_put_array(writer, "lichen.calibration.sensitivity", GGUF_F32,
+                           collector->sensitivity, collector->sensitive_count, fault));
 }
 
 static bool file_begin(struct collector *collector, const char *path, struct fault *fault)
@@ -100,11 +101,11 @@ static bool file_begin(struct collector *collector, const char *path, struct fau
         return false;
     struct gguf_writer *writer = collector->writer;
     return gguf_put_text(writer, "general.type", "imatrix", strlen("imatrix"), fault) &&
-           put_texts(collector, writer, fault) &&
+           put_texts("imatrix.datasets", options->texts, options->text_count, writer, fault) &&
            gguf_put_u32(writer, "imatrix.chunk_count", options->chunk_count, fault) &&
            gguf_put_u32(writer, "imatrix.chunk_size", options->chunk_size, fault) &&
-           put_table(collector, writer, fault) && put_tensors(collector, writer, fault) &&
-           gguf_writer_begin(writer, path, fault);
+           put_table(collector, writer, fault) && put_sensitivity(collector, writer, fault) &&
+           put_tensors(collector, writer, fault) && gguf_writer_begin(writer, path, fault);
 }
 
 /* The sums of squares and how many they are: after the first pass. */

@@ -23,8 +23,9 @@ struct collector {
     uint32_t input_count;
     uint32_t *input_of;  /* [weight_count] */
     bool *first;         /* [weight_count] the first weight of its source */
-    float *sensitivity;  /* [weight_count] < 0: not measured */
-    bool measured;       /* some sensitivity is known */
+    const char *const *sensitive; /* [sensitive_count], caller's, as sensitivity */
+    const float *sensitivity;
+    uint32_t sensitive_count;
     uint32_t passes, pass;
     float *packed; /* [packed_count] scratch of an addition */
     size_t packed_count;

@@ -9,6 +9,8 @@
 #include "platform.h"
 #include "proof.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -518,6 +520,46 @@ bool convert_size(const struct convert_options *options, uint64_t *size, struct 
                 : fault_set(fault, FAULT_MEMORY, "no memory to plan the file");
     *size = conversion.size;
     free(conversion.offsets);
+    free(conversion.file_digests);
+    return done;
+}
+
+static bool write_outline(const char *path, const uint8_t *header, size_t size, uint64_t file_size,
+                          struct fault *fault)
+{
+    FILE *file = fopen(path, "wb");
+    errno = 0;
+    bool done = file && fwrite(header, 1, size, file) == size &&
+                (file_size == size ||
+                 (file_size - 1 <= LONG_MAX && fseek(file, (long)(file_size - 1), SEEK_SET) == 0 &&
+                  fputc(0, file) == 0));
+    if (file && fclose(file) != 0)
+        done = false;
+    if (done)
+        return true;
+    fault_set(fault, FAULT_FILE, "%s: %s", path, errno ? strerror(errno) : "cannot be written");
+    remove(path);
+    return false;
+}
+
+bool convert_outline(const struct convert_options *options, const char *path, struct fault *fault)
+{
+    struct conversion conversion = {.options = options,
+                                    .source = options->source,
+                                    .tensor_count = source_tensor_count(options->source)};
+    struct gguf_writer *writer = NULL;
+    uint8_t *header = NULL;
+    size_t size = 0;
+    conversion.file_digests =
+        calloc(source_file_count(options->source) + 1, sizeof *conversion.file_digests);
+    bool done = conversion.file_digests
+                    ? check_source(options->source, fault) &&
+                          build_writer(&conversion, NULL, &writer, fault) &&
+                          gguf_writer_header(writer, &header, &size, fault) &&
+                          write_outline(path, header, size, gguf_writer_size(writer), fault)
+                    : fault_set(fault, FAULT_MEMORY, "no memory to plan the file");
+    gguf_writer_destroy(writer);
+    free(header);
     free(conversion.file_digests);
     return done;
 }

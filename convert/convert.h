@@ -71,6 +71,10 @@ bool convert_can_resume(const char *output);
 /* Bytes that the file will have, without reading the source. */
 bool convert_size(const struct convert_options *options, uint64_t *size, struct fault *fault);
 
+/* Writes a file with the header of the one to come and a hole for its tensors: enough for a memory
+ * plan. The caller removes it. */
+bool convert_outline(const struct convert_options *options, const char *path, struct fault *fault);
+
 /* results: [source_tensor_count], filled; may be NULL. */
 bool convert_run(const struct convert_options *options, struct convert_result *results,
                  struct fault *fault);

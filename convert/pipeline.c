@@ -1,12 +1,14 @@
 /* pipeline.c: batches of row blocks. While the team encodes one batch, whichever thread is first
  * writes the one before: item 0 of a batch is that, items 1 to n are its blocks. */
 #include "pipeline.h"
+#include "weighting.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     BLOCK_WEIGHTS = 1 << 18, /* of a block, unless one row has more */
+    REFINED_ROWS = 64,       /* of a block that is refined, at most */
     BATCH_BLOCKS = 64,       /* at most; 4 a thread */
     BLOCKS_A_THREAD = 4,
 };
@@ -36,6 +38,7 @@ struct pipeline {
     uint8_t *bytes;    /* of all blocks, owned */
     float **rows;      /* [thread_count], scratch of a thread, owned */
     size_t block_size; /* bytes a block has room for */
+    struct weighting *weighting;
     /* the next block to be cut */
     uint32_t tensor;
     uint64_t row;
@@ -54,9 +57,12 @@ static const struct source *source_of(const struct pipeline *pipeline)
 
 /* cutting */
 
-static uint64_t block_rows(const struct source_tensor *tensor)
+static uint64_t block_rows(const struct pipeline *pipeline, uint32_t index)
 {
+    const struct source_tensor *tensor = source_tensor_at(source_of(pipeline), index);
     uint64_t rows = BLOCK_WEIGHTS / tensor->dims[0];
+    if (rows > REFINED_ROWS && weighting_refines(pipeline->weighting, index))
+        rows = REFINED_ROWS;
     rows = rows > 0 ? rows : 1;
     return rows < tensor->rows ? rows : tensor->rows;
 }
@@ -73,7 +79,7 @@ static bool cut_block(struct pipeline *pipeline, struct block *block)
     if (pipeline->tensor >= source_tensor_count(source))
         return false;
     const struct source_tensor *tensor = source_tensor_at(source, pipeline->tensor);
-    uint64_t rows = block_rows(tensor), left = tensor->rows - pipeline->row;
+    uint64_t rows = block_rows(pipeline, pipeline->tensor), left = tensor->rows - pipeline->row;
     block->tensor = pipeline->tensor;
     block->first_row = pipeline->row;
     block->rows = (uint32_t)(rows < left ? rows : left);
@@ -88,10 +94,13 @@ static bool cut_block(struct pipeline *pipeline, struct block *block)
     return true;
 }
 
+/* Blocks of one batch share what their weighting has loaded. */
 static void cut_batch(struct pipeline *pipeline, struct batch *batch)
 {
     batch->count = 0;
     while (batch->count < pipeline->batch_blocks &&
+           (batch->count == 0 || pipeline->tensor >= source_tensor_count(source_of(pipeline)) ||
+            weighting_same(pipeline->weighting, batch->blocks[0].tensor, pipeline->tensor)) &&
            cut_block(pipeline, &batch->blocks[batch->count]))
         batch->count++;
 }
@@ -107,18 +116,9 @@ static void measure_kept(const float *rows, size_t count, struct encode_stats *s
     }
 }
 
-static void encode_rows(const struct source_tensor *tensor, enum dtype dtype, const float *src,
-                        struct block *block)
+static bool encode_block(struct pipeline *pipeline, struct block *block, uint32_t thread)
 {
-    uint32_t columns = (uint32_t)tensor->dims[0];
-    size_t size = row_size(tensor, dtype);
-    for (uint32_t i = 0; i < block->rows; i++)
-        encode_row(dtype, src + (size_t)i * columns, NULL, columns, block->bytes + i * size,
-                   &block->stats);
-}
-
-static bool encode_block(struct pipeline *pipeline, struct block *block, float *rows)
-{
+    float *rows = pipeline->rows[thread];
     const struct source *source = source_of(pipeline);
     const struct source_tensor *tensor = source_tensor_at(source, block->tensor);
     enum dtype dtype = recipe_choice(pipeline->job->options->recipe, block->tensor)->dtype;
@@ -131,8 +131,9 @@ static bool encode_block(struct pipeline *pipeline, struct block *block, float *
                                   block->bytes, &block->fault))
             return false;
         measure_kept(rows, (size_t)(block->rows * tensor->dims[0]), &block->stats);
-    } else {
-        encode_rows(tensor, dtype, rows, block);
+    } else if (!weighting_encode(pipeline->weighting, block->tensor, rows, block->rows, thread,
+                                 block->bytes, &block->stats, &block->fault)) {
+        return false;
     }
     uint64_t size = recipe_choice(pipeline->job->options->recipe, block->tensor)->size;
     size_t zeros = block->is_last ? (size_t)((alignment - size % alignment) % alignment) : 0;
@@ -198,7 +199,7 @@ static void work(void *context, uint32_t item, uint32_t thread)
         return;
     }
     struct block *block = &pipeline->batches[pipeline->current].blocks[item - 1];
-    block->failed = !encode_block(pipeline, block, pipeline->rows[thread]);
+    block->failed = !encode_block(pipeline, block, thread);
 }
 
 /* the run */
@@ -224,6 +225,9 @@ static bool run_batches(struct pipeline *pipeline, struct fault *fault)
     for (;;) {
         struct batch *batch = &pipeline->batches[pipeline->current];
         cut_batch(pipeline, batch);
+        if (batch->count > 0 &&
+            !weighting_prepare(pipeline->weighting, batch->blocks[0].tensor, fault))
+            return false;
         const struct batch *before = &pipeline->batches[!pipeline->current];
         if (batch->count == 0 && before->count == 0)
             return true;
@@ -245,7 +249,7 @@ static bool make_room(struct pipeline *pipeline, struct fault *fault)
     size_t floats = 0;
     for (uint32_t i = 0; i < source_tensor_count(source); i++) {
         const struct source_tensor *tensor = source_tensor_at(source, i);
-        size_t rows = (size_t)block_rows(tensor);
+        size_t rows = (size_t)block_rows(pipeline, i);
         size_t size =
             rows * row_size(tensor, recipe_choice(pipeline->job->options->recipe, i)->dtype);
         if (size + pipeline->job->alignment > pipeline->block_size)
@@ -272,9 +276,12 @@ bool pipeline_run(const struct pipeline_job *job, struct fault *fault)
         return fault_set(fault, FAULT_MEMORY, "no memory to convert");
     pipeline->job = job;
     pipeline->tensor = journal_count(job->journal);
-    bool done = make_room(pipeline, fault) && digester_create(&pipeline->digester, fault) &&
+    bool done = weighting_create(job->options, parallel_thread_count(job->team),
+                                 &pipeline->weighting, fault) &&
+                make_room(pipeline, fault) && digester_create(&pipeline->digester, fault) &&
                 run_batches(pipeline, fault);
     digester_destroy(pipeline->digester);
+    weighting_destroy(pipeline->weighting);
     for (uint32_t i = 0; pipeline->rows && i < parallel_thread_count(job->team); i++)
         free(pipeline->rows[i]);
     free(pipeline->rows);

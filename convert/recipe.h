@@ -50,6 +50,9 @@ uint32_t recipe_file_type(const struct recipe *recipe);
 const struct recipe_choice *recipe_choice(const struct recipe *recipe, uint32_t tensor);
 /* What it is made of, for people and for the file: "q4_k_m; ffn_down=q6_k". */
 const char *recipe_text(const struct recipe *recipe);
+/* Adds "; words" to that; an overlong text is cut. What is said decides whether --resume may go on
+ * with a part file. */
+void recipe_say(struct recipe *recipe, const char *words);
 uint64_t recipe_size(const struct recipe *recipe); /* bytes of all tensors */
 double recipe_bits_per_weight(const struct recipe *recipe);
 /* What presets there are, NULL-terminated, for help. */

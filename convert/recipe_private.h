@@ -24,9 +24,6 @@ bool recipe_quantizes(const struct source_tensor *tensor);
 /* Sets type and size; a type whose blocks do not divide the row is a fault. */
 bool recipe_set(struct recipe *recipe, uint32_t tensor, enum dtype dtype, enum recipe_reason reason,
                 struct fault *fault);
-/* Adds "; words" to what the recipe says of itself; an overlong text is cut. */
-void recipe_say(struct recipe *recipe, const char *words);
-
 /* llama.cpp's mixture rules. choices[i].dtype and .reason of all tensors that recipe_quantizes;
  * fallbacks for rows that the block does not divide are left to the caller. */
 bool mixture_choose(const struct source *source, const struct recipe_preset *preset,

@@ -16,7 +16,7 @@ struct calibrate {
     struct option_texts texts, dev_texts;
     const char *path, *memory_option;
     uint32_t ctx, chunks, dev_chunks;
-    bool hessian, sensitivity;
+    bool hessian, measure;
     uint64_t memory; /* bytes for Hessians at a time; 0 = the collector's own */
     struct lichen_engine *engine;
     struct lichen_session *session;
@@ -24,6 +24,8 @@ struct calibrate {
     struct collector_weight *weights; /* [weight_count], owned */
     uint32_t weight_count;
     struct collector *collector;
+    const char **sensitive; /* as sensitivity, owned, names engine's */
+    float *sensitivity;
     struct fault watch_fault; /* of the collector, inside a run */
     bool enough;              /* the run was ended because the pass has all it wants */
 };

@@ -16,11 +16,10 @@ static bool cut_read(struct calibrate *calibrate, const char *path, struct cut *
     struct fault *fault = &calibrate->common.fault;
     struct text text = {0};
     struct lichen_ids plain = {0};
-    bool done = text_read_path(&text, path, TEXT_MAX, fault) &&
-                lichen_tokenize(calibrate->engine, text.bytes, text.size, true, false, &cut->ids,
-                                fault) &&
-                lichen_tokenize(calibrate->engine, text.bytes, text.size, false, false, &plain,
-                                fault);
+    bool done =
+        text_read_path(&text, path, TEXT_MAX, fault) &&
+        lichen_tokenize(calibrate->engine, text.bytes, text.size, true, false, &cut->ids, fault) &&
+        lichen_tokenize(calibrate->engine, text.bytes, text.size, false, false, &plain, fault);
     if (done && plain.count > 0 && cut->ids.count > plain.count && cut->ids.ids[0] != plain.ids[0])
         *begin = cut->ids.ids[0];
     if (done && cut->ids.count / calibrate->ctx == 0)

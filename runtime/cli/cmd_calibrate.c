@@ -20,7 +20,7 @@ static void calibrate_options(struct calibrate *calibrate, struct option_set *se
          "also full second moments, for `lichen convert --refine`; a large file", 0},
         {"hessian-memory", 0, OPTION_TEXT, &calibrate->memory_option, "SIZE",
          "memory for them; less = the text is run more often (2G)", 0},
-        {"sensitivity", 0, OPTION_FLAG, &calibrate->sensitivity, NULL,
+        {"sensitivity", 0, OPTION_FLAG, &calibrate->measure, NULL,
          "also what each kind of weight costs, for `lichen convert --fit`", 0},
         {"dev-text", 0, OPTION_TEXTS, &calibrate->dev_texts, "FILE",
          "text to measure that on, instead of what follows the windows of --text", 0},
@@ -41,7 +41,7 @@ static bool options_check(struct calibrate *calibrate)
     if (calibrate->ctx < 2)
         return fault_set(fault, FAULT_ARGUMENT, "calibrate: --ctx: expected at least 2, found %u",
                          calibrate->ctx);
-    if (calibrate->sensitivity && calibrate->dev_chunks == 0)
+    if (calibrate->measure && calibrate->dev_chunks == 0)
         return fault_set(fault, FAULT_ARGUMENT, "calibrate: --dev-chunks: expected at least 1");
     if (strcmp(calibrate->common.device, "cpu") != 0)
         return fault_set(fault, FAULT_ARGUMENT,
@@ -62,7 +62,7 @@ static bool texts_read(struct calibrate *calibrate)
     const struct option_texts *dev = own ? &calibrate->dev_texts : &calibrate->texts;
     if (!windows_read(calibrate, &calibrate->texts, 0, calibrate->chunks, &calibrate->windows))
         return false;
-    return !calibrate->sensitivity ||
+    return !calibrate->measure ||
            windows_read(calibrate, dev, own ? 0 : calibrate->windows.count, calibrate->dev_chunks,
                         &calibrate->dev_windows);
 }
@@ -72,7 +72,7 @@ static bool session_open(struct calibrate *calibrate)
     struct lichen_session_options options;
     lichen_session_defaults(&options);
     options.context = options.batch = calibrate->ctx;
-    options.outputs = calibrate->sensitivity ? calibrate->ctx / 2 : 1;
+    options.outputs = calibrate->measure ? calibrate->ctx / 2 : 1;
     options.kv = LICHEN_KV_F32;
     return common_session_open(&calibrate->common, calibrate->engine, &options,
                                &calibrate->session);
@@ -151,7 +151,7 @@ static bool run_passes(struct calibrate *calibrate)
     struct fault *fault = &calibrate->common.fault;
     uint32_t passes = collector_passes(calibrate->collector);
     for (uint32_t pass = 0; pass < passes; pass++) {
-        bool sensitivity = pass == 0 && calibrate->sensitivity;
+        bool sensitivity = pass == 0 && calibrate->measure;
         if (!run_pass(calibrate, pass, passes) ||
             (sensitivity && !calibrate_sensitivity(calibrate)) ||
             !collector_pass_end(calibrate->collector, calibrate->path, fault))
@@ -180,6 +180,8 @@ static void calibrate_free(struct calibrate *calibrate)
     windows_free(&calibrate->windows);
     windows_free(&calibrate->dev_windows);
     free(calibrate->weights);
+    free(calibrate->sensitive);
+    free(calibrate->sensitivity);
 }
 
 static int calibrate_main(const struct command *command, int argc, char **argv)

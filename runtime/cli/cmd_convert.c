@@ -1,7 +1,9 @@
 /* cmd_convert.c: lichen convert: a published checkpoint to one GGUF file. */
 #include "command.h"
 #include "convert.h"
+#include "convert_fit.h"
 #include "convert_report.h"
+#include "digest.h"
 #include "interrupt.h"
 #include "prove.h"
 #include "terminal.h"
@@ -13,6 +15,11 @@ struct convert {
     const char *path, *output, *type, *report, *name;
     struct option_texts type_for;
     uint32_t threads, zero_wrap; /* zero_wrap: 0 = 16, 1 = 0 */
+    const char *imatrix;
+    const char *fit;
+    float damping, bits;
+    bool refine;
+    struct calibration *calibration;
     bool resume, dry_run, force, allow_nonfinite, keep_codes, no_proof;
     struct source *source;
     struct recipe *recipe;
@@ -29,6 +36,20 @@ static void convert_specs(struct convert *convert, struct option_set *set)
          "f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k_s q4_k_m q5_k_s q5_k_m q6_k iq4_nl iq4_xs", 0},
         {"type-for", 0, OPTION_TEXTS, &convert->type_for, "REGEX=TYPE",
          "another type for tensors whose name matches; may be repeated, the last wins", 0},
+        {"imatrix", 0, OPTION_TEXT, &convert->imatrix, "FILE",
+         "weigh errors by this calibration (lichen calibrate, or llama.cpp's)", 0},
+        {"refine", 0, OPTION_FLAG, &convert->refine, NULL,
+         "minimise the error of the layers' outputs; needs a calibration with --hessian", 0},
+        {"damping", 0, OPTION_REAL, &convert->damping, "X",
+         "how little --refine trusts the calibration (0 = by its length: 0.1 or 1)", 0},
+        {"bpw", 0, OPTION_REAL, &convert->bits, "X",
+         "the best types of X bits a weight on average; needs a calibration with --sensitivity", 0},
+        {"fit", 0, OPTION_TEXT, &convert->fit, "SIZE",
+         "the same, for SIZE of the device's memory with --ctx, --kv and --device", 0},
+        {"ctx", 'c', OPTION_COUNT, &convert->common.ctx, "N", "context that --fit plans for", 0},
+        {"kv", 0, OPTION_CHOICE, &convert->common.kv, "f16|f32|q8_0", "cache that --fit plans for",
+         0},
+        {"device", 0, OPTION_TEXT, &convert->common.device, "DEVICE", "that --fit plans for", 0},
         {"keep-codes", 0, OPTION_FLAG, &convert->keep_codes, NULL,
          "4- and 8-bit codes of the checkpoint stay what they are, without loss", 0},
         {"gptq-zero-wrap", 0, OPTION_CHOICE, &convert->zero_wrap, "16|0",
@@ -73,6 +94,9 @@ static void fill_options(struct convert *convert, struct convert_options *option
     *options = (struct convert_options){.output = convert->output,
                                         .source = convert->source,
                                         .recipe = convert->recipe,
+                                        .calibration = convert->calibration,
+                                        .refine = convert->refine,
+                                        .damping = convert->damping,
                                         .resume = convert->resume,
                                         .force = convert->force,
                                         .allow_nonfinite = convert->allow_nonfinite,
@@ -82,6 +106,76 @@ static void fill_options(struct convert *convert, struct convert_options *option
                                         .context = convert};
 }
 
+static bool calibration_load(struct convert *convert)
+{
+    struct fault *fault = &convert->common.fault;
+    bool hessian = false;
+    if (!convert->imatrix)
+        return !convert->refine || fault_set(fault, FAULT_ARGUMENT,
+                                             "convert: --refine needs --imatrix FILE, made by "
+                                             "lichen calibrate --hessian");
+    if (convert->damping < 0 || convert->damping > 1000)
+        return fault_set(fault, FAULT_ARGUMENT, "convert: --damping: expected 0 .. 1000, found %g",
+                         (double)convert->damping);
+    if (!calibration_open(convert->imatrix, &convert->calibration, fault))
+        return false;
+    for (uint32_t i = 0; convert->refine && i < source_tensor_count(convert->source); i++)
+        hessian |= calibration_has_hessian(convert->calibration,
+                                           source_tensor_at(convert->source, i)->name);
+    return !convert->refine || hessian ||
+           fault_set(fault, FAULT_ARGUMENT,
+                     "%s: has no Hessian of any tensor of %s; make it with lichen calibrate "
+                     "--hessian",
+                     convert->imatrix, convert->path);
+}
+
+/* Which calibration and how it is used belong to the recipe: --resume asks. */
+static bool calibration_say(struct convert *convert)
+{
+    struct digest digest;
+    char words[128], hash[DIGEST_TEXT_SIZE];
+    if (!digest_file(convert->imatrix, &digest, NULL, &convert->common.fault))
+        return false;
+    digest_text(digest, hash);
+    snprintf(words, sizeof words, "imatrix %s", hash);
+    recipe_say(convert->recipe, words);
+    if (!convert->refine)
+        return true;
+    snprintf(words, sizeof words, convert->damping > 0 ? "refined %g" : "refined",
+             (double)convert->damping);
+    recipe_say(convert->recipe, words);
+    return true;
+}
+
+/* --bpw and --fit */
+static bool budget_fit(struct convert *convert)
+{
+    struct fault *fault = &convert->common.fault;
+    struct convert_options options;
+    uint64_t bytes = 0;
+    fill_options(convert, &options);
+    if (!convert->fit && convert->bits == 0)
+        return true;
+    if (convert->fit && convert->bits != 0)
+        return fault_set(fault, FAULT_ARGUMENT, "convert: --fit or --bpw, not both");
+    if (!convert->calibration)
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "convert: --%s needs --imatrix FILE, made by lichen calibrate "
+                         "--sensitivity",
+                         convert->fit ? "fit" : "bpw");
+    if (!convert->fit)
+        return (convert->bits > 0 && convert->bits <= 32 &&
+                convert_fit_bits(convert->recipe, &options, (double)convert->bits, fault)) ||
+               fault_set(fault, FAULT_ARGUMENT, "convert: --bpw: expected 1 .. 32, found %g",
+                         (double)convert->bits);
+    if (!parse_size(convert->fit, UINT64_MAX, &bytes) || bytes == 0)
+        return fault_set(fault, FAULT_ARGUMENT, "convert: --fit: expected a size like 6G, found %s",
+                         convert->fit);
+    if (!convert->output)
+        return fault_set(fault, FAULT_ARGUMENT, "convert: --fit needs -o OUT.gguf");
+    return convert_fit_device(convert->recipe, &options, &convert->common, bytes);
+}
+
 static bool convert_open(struct convert *convert)
 {
     struct fault *fault = &convert->common.fault;
@@ -89,14 +183,17 @@ static bool convert_open(struct convert *convert)
                                      .name = convert->name};
     if (!source_open(convert->path, &options, &convert->source, fault))
         return false;
-    if (!recipe_create(convert->source, convert->type, false, &convert->recipe, fault))
+    if (!calibration_load(convert))
+        return false;
+    if (!recipe_create(convert->source, convert->type, convert->calibration, &convert->recipe,
+                       fault))
         return fault_context(fault, "convert: --type");
     for (size_t i = 0; i < convert->type_for.count; i++)
         if (!recipe_override(convert->recipe, convert->type_for.items[i], fault))
             return fault_context(fault, "convert: --type-for");
     if (convert->keep_codes && !recipe_keep_codes(convert->recipe, fault))
         return fault_context(fault, "convert: --keep-codes");
-    return true;
+    return (!convert->calibration || calibration_say(convert)) && budget_fit(convert);
 }
 
 /* results */
@@ -200,8 +297,11 @@ static bool check_usage(struct convert *convert, int argc, char **argv, int firs
                          "convert: one SRC is needed; usage: lichen convert SRC -o OUT.gguf --type "
                          "TYPE");
     convert->path = argv[first];
+    if (!convert->type && (convert->fit || convert->bits != 0))
+        convert->type = "q4_k_m"; /* of tensors that the budget leaves alone */
     if (!convert->type)
-        return fault_set(fault, FAULT_ARGUMENT, "convert: --type is needed, such as q4_k_m");
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "convert: --type is needed, such as q4_k_m (or --fit, or --bpw)");
     return convert->output || convert->dry_run ||
            fault_set(fault, FAULT_ARGUMENT, "convert: -o OUT.gguf is needed (or --dry-run)");
 }
@@ -220,6 +320,7 @@ static int convert_main(const struct command *command, int argc, char **argv)
     status = output_end(done, &convert.common.fault);
     free(convert.results);
     recipe_destroy(convert.recipe);
+    calibration_close(convert.calibration);
     source_close(convert.source);
     return status;
 }

@@ -264,14 +264,17 @@ typedef bool lichen_watch(void *context, uint32_t index, const float *inputs, ui
 /* Every later feed of the session calls watch; NULL ends that. */
 LICHEN_API bool lichen_session_watch(struct lichen_session *session, lichen_watch *watch,
                                      void *context, struct fault *fault);
-/* Rows of the file's matrix as floats: dst [row_count, columns]. */
-LICHEN_API bool lichen_linear_read(const struct lichen_engine *engine, uint32_t index,
+/* Rows of a matrix of the file as floats: dst [row_count, length of a row]. */
+LICHEN_API bool lichen_weight_rows(const struct lichen_engine *engine, const char *name,
                                    uint32_t first_row, uint32_t row_count, float *dst,
                                    struct fault *fault);
-/* Runs with rows [rows, columns] in the place of the file's matrix, in all sessions, until NULL
- * puts it back; rows stay the caller's. */
-LICHEN_API bool lichen_linear_replace(struct lichen_engine *engine, uint32_t index,
-                                      const float *rows, struct fault *fault);
+/* All sessions run with these blocks of all rows, of any GGUF type (its number), in the place of
+ * the matrix, until NULL puts it back. blocks stay the caller's. */
+LICHEN_API bool lichen_weight_replace(struct lichen_engine *engine, const char *name,
+                                      uint32_t type, const void *blocks, struct fault *fault);
+
+/* ---- kernels ---- */
+
 struct lichen_kernel { /* dispatches that share everything up to cols */
     char kernel[64];    /* the shader */
     char operation[16]; /* of the model: "matmul", "attention", ...; "top": choosing tokens */

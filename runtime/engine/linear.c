@@ -2,11 +2,11 @@
  * other weights take the place of theirs. Only with the C executor, which keeps the weights where
  * they can be read and replaced. */
 #include "internal.h"
+#include <string.h>
 
 bool engine_linears(struct lichen_engine *engine, struct fault *fault)
 {
-    engine->linears =
-        arena_alloc(&engine->arena, engine->plan.step_count, sizeof *engine->linears);
+    engine->linears = arena_alloc(&engine->arena, engine->plan.step_count, sizeof *engine->linears);
     if (!engine->linears)
         return fault_set(fault, FAULT_MEMORY, "no memory for a table of linear layers");
     engine->linear_count = plan_linears(&engine->plan, engine->linears);
@@ -52,22 +52,41 @@ bool lichen_session_watch(struct lichen_session *session, lichen_watch *watch, v
     return true;
 }
 
-bool lichen_linear_read(const struct lichen_engine *engine, uint32_t index, uint32_t first_row,
+static bool find_weight(const struct lichen_engine *engine, const char *name, uint32_t *index,
+                        struct fault *fault)
+{
+    if (!check_executor(engine, name, fault))
+        return false;
+    for (*index = 0; *index < engine->plan.weight_count; ++*index)
+        if (strcmp(engine->plan.weights[*index].tensor->name, name) == 0)
+            return engine->plan.weights[*index].rows > 1 ||
+                   fault_set(fault, FAULT_ARGUMENT, "%s: a vector, expected a matrix", name);
+    return fault_set(fault, FAULT_ARGUMENT, "%s: the model does not use such a tensor", name);
+}
+
+bool lichen_weight_rows(const struct lichen_engine *engine, const char *name, uint32_t first_row,
                         uint32_t row_count, float *dst, struct fault *fault)
 {
-    if (!check_executor(engine, "reading the weights of linear layers", fault))
+    uint32_t index;
+    if (!find_weight(engine, name, &index, fault))
         return false;
-    ref_weights_read(engine->ref_weights, engine->linears[index].weight, first_row, row_count, dst);
+    ref_weights_read(engine->ref_weights, index, first_row, row_count, dst);
     return true;
 }
 
-bool lichen_linear_replace(struct lichen_engine *engine, uint32_t index, const float *rows,
-                           struct fault *fault)
+bool lichen_weight_replace(struct lichen_engine *engine, const char *name, uint32_t type,
+                           const void *blocks, struct fault *fault)
 {
-    if (!check_executor(engine, "replacing the weights of linear layers", fault))
+    uint32_t index;
+    const struct dtype_info *info = dtype_find(type);
+    if (!find_weight(engine, name, &index, fault))
         return false;
+    if (blocks &&
+        (!info || !info->decode || engine->plan.weights[index].cols % info->block_weights != 0))
+        return fault_set(fault, FAULT_ARGUMENT, "%s: rows of %u weights are no blocks of type %u",
+                         name, engine->plan.weights[index].cols, type);
     mtx_lock(&engine->lock);
-    ref_weights_replace(engine->ref_weights, engine->linears[index].weight, rows);
+    ref_weights_replace(engine->ref_weights, index, info, blocks);
     mtx_unlock(&engine->lock);
     return true;
 }

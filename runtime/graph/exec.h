@@ -74,9 +74,10 @@ void ref_weights_free(struct ref_weights *weights);
 uint64_t ref_weights_size(const struct ref_weights *weights);
 uint64_t ref_weights_memory(const struct plan *plan);
 
-/* Rows [rows, cols] that take the place of a matrix until NULL does; they stay the caller's. Not
- * while an executor runs. */
-void ref_weights_replace(struct ref_weights *weights, uint32_t weight, const float *rows);
+/* Blocks of all rows of a matrix, of any type, that take its place until NULL does; they stay the
+ * caller's. Not while an executor runs. */
+void ref_weights_replace(struct ref_weights *weights, uint32_t weight, const struct dtype_info *info,
+                         const void *blocks);
 /* Decodes count rows of a matrix as the file has them; dst [count][cols]. */
 void ref_weights_read(const struct ref_weights *weights, uint32_t weight, uint32_t row,
                       uint32_t count, float *dst);

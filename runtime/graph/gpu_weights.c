@@ -132,6 +132,7 @@ bool gpu_weights_place(struct gpu_device *device, const struct plan *plan, struc
     if (!arrays_create(weights, fault))
         return false;
     gpu_pool_init(&weights->pool, device, "weights", GPU_MEMORY_DEVICE);
+    weights->pool.unfilled = true;
     weights->matrix_count = gpu_join_weights(plan, gpu_matmul_interleave(gpu_device_info(device)),
                                              weights->places, weights->matrices);
     for (uint32_t i = 0; i < weights->matrix_count; i++)

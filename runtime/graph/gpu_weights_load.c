@@ -1,12 +1,12 @@
-/* gpu_weights_load.c: fills the weights of a device. Pieces of a few MiB of rows are read and laid
- * out into planes by all threads at once, straight into the device's buffer where it is mapped,
- * else into a piece of host memory that is then uploaded. */
+/* gpu_weights_load.c: fills the weights of a device. Pieces of rows, small enough for a processor's
+ * cache, are read and laid out into planes by all threads at once, straight into the device's
+ * buffer where it is mapped, else into a piece of host memory that is then uploaded. */
 #include "gpu_weights.h"
 #include "parallel.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE_SIZE = 4 << 20 };
+enum { PIECE_SIZE = 1 << 20, PIECES_PER_THREAD = 4 };
 
 struct piece {            /* rows of one weight that lie in one shard */
     uint32_t weight, row; /* first, inside the weight */
@@ -202,9 +202,21 @@ static bool bias_load(struct loader *loader, const struct step *step, struct fau
                        fault);
 }
 
+/* Rows whose step has no bias add 0; memory that is not mapped is cleared already. */
+static void biases_clear(struct gpu_weights *weights)
+{
+    for (uint32_t i = 0; i < weights->matrix_count; i++) {
+        const struct gpu_range *range = &weights->biases[i];
+        uint8_t *mapped = range->size ? gpu_buffer_map(range->buffer) : NULL;
+        if (mapped)
+            memset(mapped + range->offset, 0, range->size);
+    }
+}
+
 static bool vectors_load(struct loader *loader, struct fault *fault)
 {
     const struct plan *plan = loader->weights->plan;
+    biases_clear(loader->weights);
     for (uint32_t i = 0; i < plan->weight_count; i++)
         if (loader->weights->vectors[i].size &&
             !vector_load(loader, i, loader->weights->vectors[i], 0, plan->weights[i].cols, fault))
@@ -297,7 +309,7 @@ bool gpu_weights_load(struct gpu_device *device, const struct plan *plan, const 
         .parallel = parallel,
         .progress = progress,
         .context = context,
-        .worker_count = parallel_thread_count(parallel),
+        .worker_count = PIECES_PER_THREAD * parallel_thread_count(parallel),
     };
     bool loaded = weights_fill(&loader, fault);
     workers_destroy(&loader);

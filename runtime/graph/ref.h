@@ -12,12 +12,17 @@ enum {
     REF_QUERY_TILE = 8,  /* tokens whose queries share the decoded keys */
 };
 
+struct ref_replacement { /* of a matrix; info NULL: none */
+    const struct dtype_info *info;
+    const void *blocks; /* caller's */
+};
+
 struct ref_weights {
     struct arena arena;
     const struct plan *plan;
     uint8_t **blocks; /* [weight_count] the tensor's bytes as in the file */
     float **vectors;  /* [weight_count] weights of one row decoded, NULL for matrices */
-    const float **replaced; /* [weight_count] rows instead of the blocks, caller's, or NULL */
+    struct ref_replacement *replaced; /* [weight_count] */
 };
 
 struct ref_cache { /* one layer: [kv_heads][context] rows of row_size bytes */
@@ -65,8 +70,7 @@ static inline const float *ref_vector(const struct exec_ref *ref, struct weight_
     return weight.weight == PLAN_NONE ? NULL : ref->weights->vectors[weight.weight];
 }
 
-/* Decodes count rows of a matrix from row on, or copies those that replace them; dst
- * [count][cols]. */
+/* Decodes count rows of a matrix, or of what replaces it, from row on; dst [count][cols]. */
 void ref_weights_decode(const struct ref_weights *weights, uint32_t weight, uint32_t row,
                         uint32_t count, float *dst);
 

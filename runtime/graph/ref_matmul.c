@@ -62,14 +62,15 @@ static void finish_rows(const struct matmul *matmul, uint32_t token, uint32_t ro
                         const float *product)
 {
     size_t index = (size_t)token * matmul->row_count + row;
-    for (uint32_t i = 0; i < count; i++) {
-        float value = product[i];
-        if (matmul->bias)
-            value += matmul->bias[matmul->row_first + row + i];
-        if (matmul->residual)
-            value += matmul->residual[index + i];
-        matmul->y[index + i] = value;
-    }
+    float *y = matmul->y + index, value[REF_TILE_ROWS];
+    memcpy(value, product, sizeof value);
+    if (matmul->bias)
+        for (uint32_t i = 0; i < count; i++)
+            value[i] += matmul->bias[matmul->row_first + row + i];
+    if (matmul->residual) /* may be y */
+        for (uint32_t i = 0; i < count; i++)
+            value[i] += matmul->residual[index + i];
+    memcpy(y, value, count * sizeof *y);
 }
 
 static void matmul_item(void *context, uint32_t item, uint32_t thread)

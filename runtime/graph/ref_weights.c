@@ -2,7 +2,6 @@
  * they are used; weights of one row (norms, biases) are decoded once, here. */
 #include "ref.h"
 #include <stdlib.h>
-#include <string.h>
 
 static bool weight_load(struct ref_weights *weights, const struct gguf *gguf, uint32_t index,
                         struct fault *fault)
@@ -72,8 +71,8 @@ uint64_t ref_weights_size(const struct ref_weights *weights)
 uint64_t ref_weights_memory(const struct plan *plan)
 {
     const struct ref_weights *tables = NULL; /* for sizeof alone */
-    uint64_t size = plan->weight_count * (sizeof *tables->blocks + sizeof *tables->vectors +
-                                          sizeof *tables->replaced);
+    uint64_t size = plan->weight_count *
+                    (sizeof *tables->blocks + sizeof *tables->vectors + sizeof *tables->replaced);
     for (uint32_t i = 0; i < plan->weight_count; i++) {
         size += plan->weights[i].tensor->size;
         if (plan->weights[i].rows == 1)
@@ -82,20 +81,25 @@ uint64_t ref_weights_memory(const struct plan *plan)
     return size;
 }
 
-void ref_weights_replace(struct ref_weights *weights, uint32_t weight, const float *rows)
+void ref_weights_replace(struct ref_weights *weights, uint32_t weight,
+                         const struct dtype_info *info, const void *blocks)
 {
-    weights->replaced[weight] = rows;
+    weights->replaced[weight] = (struct ref_replacement){blocks ? info : NULL, blocks};
 }
 
 void ref_weights_decode(const struct ref_weights *weights, uint32_t index, uint32_t row,
                         uint32_t count, float *dst)
 {
-    const float *rows = weights->replaced[index];
+    const struct ref_replacement *replaced = &weights->replaced[index];
     uint32_t cols = weights->plan->weights[index].cols;
-    if (rows)
-        memcpy(dst, rows + (size_t)row * cols, (size_t)count * cols * sizeof *dst);
-    else
+    if (!replaced->info) {
         ref_weights_read(weights, index, row, count, dst);
+        return;
+    }
+    size_t blocks = cols / replaced->info->block_weights;
+    replaced->info->decode((const uint8_t *)replaced->blocks +
+                               row * blocks * replaced->info->block_size,
+                           dst, count * blocks);
 }
 
 void ref_weights_read(const struct ref_weights *weights, uint32_t index, uint32_t row,
