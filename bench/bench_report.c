@@ -92,10 +92,25 @@ void bench_table(const struct bench_result *result, const json_t *old, FILE *str
                 "left out: depth %u and more: beyond the context that the model was "
                 "trained for\n",
                 (unsigned)result->skipped_depth);
+    for (size_t i = 0; i < result->count; i++)
+        if (result->rows[i].kernels.count)
+            bench_kernels_table(&result->rows[i], stream);
+}
+
+static bool csv_of_kernels(const struct bench_result *result, FILE *stream)
+{
+    if (result->count == 0 || !result->rows[0].kernels.count)
+        return false;
+    bench_kernels_csv_head(stream);
+    for (size_t i = 0; i < result->count; i++)
+        bench_kernels_csv(&result->rows[i], stream);
+    return true;
 }
 
 void bench_csv(const struct bench_result *result, FILE *stream)
 {
+    if (csv_of_kernels(result, stream))
+        return;
     fprintf(stream, "test,tokens,depth,tokens_per_s,p10,p90,gb_per_s,bandwidth_share,"
                     "bytes_per_token,dispatches_per_token,intervals_per_token,"
                     "submissions_per_token,activations,peer_tokens_per_s\n");
@@ -154,12 +169,23 @@ static json_t *json_of_row(const struct bench_row *row)
 json_t *bench_json(const struct bench_result *result, json_t *model, json_t *device,
                    json_t *machine)
 {
-    json_t *rows = json_array();
-    for (size_t i = 0; rows && i < result->count; i++)
+    json_t *rows = json_array(), *kernels = json_array();
+    bool timed = false;
+    for (size_t i = 0; rows && kernels && i < result->count; i++) {
         json_array_append_new(rows, json_of_row(&result->rows[i]));
-    return json_pack("{s:i, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o}", "schema", 1, "model", model,
-                     "device", device, "machine", machine, "results", rows, "start", "cold_s",
-                     known(result->cold_s >= 0, result->cold_s), "warm_s",
-                     known(result->warm_s >= 0, result->warm_s), "bandwidth_gb_per_s",
-                     known(result->bandwidth > 0, result->bandwidth / 1e9));
+        if (result->rows[i].kernels.count) {
+            json_array_append_new(kernels, bench_kernels_json(&result->rows[i]));
+            timed = true;
+        }
+    }
+    json_t *document =
+        json_pack("{s:i, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o}", "schema", 1, "model", model,
+                  "device", device, "machine", machine, "results", rows, "start", "cold_s",
+                  known(result->cold_s >= 0, result->cold_s), "warm_s",
+                  known(result->warm_s >= 0, result->warm_s), "bandwidth_gb_per_s",
+                  known(result->bandwidth > 0, result->bandwidth / 1e9));
+    if (document && timed)
+        json_object_set(document, "kernels", kernels);
+    json_decref(kernels);
+    return document;
 }

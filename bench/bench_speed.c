@@ -127,7 +127,8 @@ static bool bench_row(struct bench *bench, struct bench_row *row, struct fault *
             !run_once(bench, row, &bench->own[i], fault) || !step(bench, fault))
             return false;
     fill_row(bench, row);
-    return true;
+    return !bench->options->kernels ||
+           bench_kernels_measure(bench->session, bench->options->repeats, &row->kernels, fault);
 }
 
 static uint32_t larger(uint32_t x, uint32_t y)
@@ -206,6 +207,7 @@ bool bench_speed(struct lichen_engine *engine, const struct lichen_session_optio
     bench.total = (uint64_t)result->count * (options->repeats + 1);
     bool done = bench_memory_get(&bench, chosen.context, info.vocab, fault) &&
                 lichen_session_open(engine, &chosen, &bench.session, fault);
+    done = done && (!options->kernels || bench_kernels_check(bench.session, fault));
     if (done && cancel_watch)
         cancel_watch(bench.session);
     for (size_t i = 0; done && i < result->count; i++)
@@ -217,4 +219,11 @@ bool bench_speed(struct lichen_engine *engine, const struct lichen_session_optio
     free(bench.own);
     free(bench.peer);
     return done;
+}
+
+void bench_result_free(struct bench_result *result)
+{
+    for (size_t i = 0; i < result->count; i++)
+        bench_kernels_free(&result->rows[i].kernels);
+    result->count = 0;
 }

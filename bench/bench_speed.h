@@ -5,7 +5,7 @@
 #ifndef LICHEN_BENCH_SPEED_H
 #define LICHEN_BENCH_SPEED_H
 
-#include "lichen.h"
+#include "bench_kernels.h"
 
 enum { BENCH_DEPTH_MAX = 64, BENCH_ROW_MAX = 2 * BENCH_DEPTH_MAX, BENCH_REPEAT_MAX = 1000 };
 
@@ -22,6 +22,7 @@ struct bench_row {
     uint32_t dispatches_per_token, intervals_per_token;
     double submissions_per_token;
     char activations[16];
+    struct bench_kernels kernels; /* count 0 = not measured */
 };
 
 struct bench_peer; /* another program, bench_peer.h */
@@ -31,6 +32,7 @@ struct bench_options {
     const uint32_t *depths;           /* [depth_count] */
     size_t depth_count;
     struct bench_peer *peer; /* NULL = none */
+    bool kernels;            /* time them too, after the runs of each test */
     /* Called between runs; false gives up with FAULT_CANCELLED. */
     bool (*progress)(void *context, uint64_t done, uint64_t total);
     void *context;
@@ -44,12 +46,15 @@ struct bench_result {
     double cold_s, warm_s;  /* start to first token; negative = not measured */
 };
 
-/* Fills rows and skipped_depth. session: options of a session; context and sampler are chosen
- * here. cancel_watch (may be NULL) is told the session that runs, and NULL at its end. */
+/* Fills rows and skipped_depth, which bench_result_free frees, also after a failure. session:
+ * options of a session; context and sampler are chosen here. cancel_watch (may be NULL) is told the
+ * session that runs, and NULL at its end. */
 bool bench_speed(struct lichen_engine *engine, const struct lichen_session_options *session,
                  const struct bench_options *options,
                  void (*cancel_watch)(struct lichen_session *session), struct bench_result *result,
                  struct fault *fault);
+
+void bench_result_free(struct bench_result *result); /* accepts a zeroed one */
 
 /* Bytes/s of reading 256 MiB of host memory with `threads` threads (0 = all), best of 5. */
 bool bench_memory(uint32_t threads, double *bandwidth, struct fault *fault);

@@ -41,6 +41,26 @@ function(lichen_library name)
   target_link_libraries(lichen_${name} PRIVATE lichen_flags ${arg_USES_PRIVATE} PUBLIC ${arg_USES})
 endfunction()
 
+# Sources of the library lichen_NAME that are compiled once an instruction set
+# (quant/instruction_set.h).
+function(lichen_instruction_sets name)
+  set(sets plain)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    set(sets plain avx2 avx512)
+    set(options_avx2 -mavx2)
+    set(options_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
+  endif()
+  foreach(set ${sets})
+    add_library(lichen_${name}_${set} OBJECT ${ARGN})
+    target_link_libraries(lichen_${name}_${set} PRIVATE lichen_flags)
+    target_include_directories(lichen_${name}_${set} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
+      ${CMAKE_SOURCE_DIR}/quant)
+    target_compile_definitions(lichen_${name}_${set} PRIVATE INSTRUCTION_SET=${set})
+    target_compile_options(lichen_${name}_${set} PRIVATE -O3 -fno-trapping-math ${options_${set}})
+    target_sources(lichen_${name} PRIVATE $<TARGET_OBJECTS:lichen_${name}_${set}>)
+  endforeach()
+endfunction()
+
 # tests/ mirrors the folders. LICHEN_SHARED is ../shared beside the clone; a test that needs a file
 # there and does not find it skips, and the skip is counted.
 function(lichen_test name)

@@ -93,4 +93,14 @@ bool checkpoint_read_raw(const struct checkpoint *checkpoint,
                          const struct checkpoint_tensor *tensor, uint64_t first_row,
                          uint64_t row_count, void *dst, size_t size, struct fault *fault);
 
+/* Part of the columns of some rows, for matrices that are to be transposed. */
+struct checkpoint_panel {
+    uint64_t first_row, first_column;
+    size_t row_count, column_count;
+};
+/* dst[row_count][column_count] elements as stored, little-endian; not of ELEMENT_BLOCK. */
+bool checkpoint_read_panel(const struct checkpoint *checkpoint,
+                           const struct checkpoint_tensor *tensor,
+                           const struct checkpoint_panel *panel, void *dst, struct fault *fault);
+
 #endif

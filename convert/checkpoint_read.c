@@ -4,6 +4,7 @@
 #include "checked.h"
 #include "element.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { WINDOW = 24576 }; /* bytes; a multiple of every size of an element */
@@ -203,4 +204,61 @@ bool checkpoint_read_raw(const struct checkpoint *checkpoint,
     else
         done = read_elements(checkpoint, &sink, first_row, row_count, fault);
     return done || name_tensor(checkpoint, tensor, fault);
+}
+
+/* Rows of a tensor that is not dense, whole, of which the panel's columns are kept. */
+static bool read_panel_strided(const struct checkpoint *checkpoint,
+                               const struct checkpoint_item *item,
+                               const struct checkpoint_panel *panel, uint8_t *dst,
+                               struct fault *fault)
+{
+    uint32_t size = element_info(item->tensor.element)->size;
+    size_t row_size = (size_t)item->tensor.columns * size, kept = panel->column_count * size;
+    uint8_t *row = malloc(row_size);
+    if (!row)
+        return fault_set(fault, FAULT_MEMORY, "no memory for a row of %zu bytes", row_size);
+    const struct sink sink = {item, SINK_RAW, row};
+    bool done = true;
+    for (uint64_t i = 0; i < panel->row_count && done; i++) {
+        done = read_strided(checkpoint, &sink, panel->first_row + i, 1, fault);
+        if (done)
+            memcpy(dst + i * kept, row + panel->first_column * size, kept);
+    }
+    free(row);
+    return done;
+}
+
+static bool read_panel(const struct checkpoint *checkpoint, const struct checkpoint_item *item,
+                       const struct checkpoint_panel *panel, uint8_t *dst, struct fault *fault)
+{
+    const struct checkpoint_tensor *tensor = &item->tensor;
+    uint32_t size = element_info(tensor->element)->size;
+    if (tensor->element == ELEMENT_BLOCK)
+        return refuse_element(tensor, "plain ones", fault);
+    if (!check_range(tensor, panel->first_row, panel->row_count, fault))
+        return false;
+    if (panel->first_column > tensor->columns ||
+        panel->column_count > tensor->columns - panel->first_column)
+        return fault_set(fault, FAULT_ARGUMENT, "%zu columns from column %llu wanted, it has %llu",
+                         panel->column_count, (unsigned long long)panel->first_column,
+                         (unsigned long long)tensor->columns);
+    if (!item->is_dense)
+        return read_panel_strided(checkpoint, item, panel, dst, fault);
+    for (uint64_t i = 0; i < panel->row_count; i++) {
+        uint64_t first = (panel->first_row + i) * tensor->columns + panel->first_column;
+        if (!read_bytes(checkpoint, item, item->offset + first * size,
+                        dst + i * panel->column_count * size, panel->column_count * size, fault))
+            return false;
+    }
+    return true;
+}
+
+bool checkpoint_read_panel(const struct checkpoint *checkpoint,
+                           const struct checkpoint_tensor *tensor,
+                           const struct checkpoint_panel *panel, void *dst, struct fault *fault)
+{
+    if (panel->row_count == 0 || panel->column_count == 0)
+        return true;
+    return read_panel(checkpoint, (const struct checkpoint_item *)tensor, panel, dst, fault) ||
+           name_tensor(checkpoint, tensor, fault);
 }

@@ -286,8 +286,8 @@ static bool equals(const char *bytes, int size, const char *text)
 
 static bool push_global(struct machine *machine)
 {
-    const char *module, *name;
-    int module_size, name_size;
+    const char *module = "", *name = "";
+    int module_size = 0, name_size = 0;
     if (!read_line(machine, &module, &module_size) || !read_line(machine, &name, &name_size))
         return false;
     for (int i = 0; i < GLOBAL_COUNT; i++)

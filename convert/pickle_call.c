@@ -92,7 +92,7 @@ static bool add_storage(struct pickle *pickle, const struct pickle_storage *stor
 bool pickle_reference(struct pickle *pickle, const struct pickle_value *tuple,
                       struct pickle_value *result, struct fault *fault)
 {
-    struct pickle_value *items;
+    struct pickle_value *items = NULL;
     struct pickle_storage storage = {0};
     uint32_t index;
     uint64_t size;
@@ -124,7 +124,7 @@ bool pickle_reference(struct pickle *pickle, const struct pickle_value *tuple,
 static bool read_dims(const struct pickle_value *items, struct pickle_tensor *tensor,
                       struct fault *fault)
 {
-    struct pickle_value *dims, *strides;
+    struct pickle_value *dims = NULL, *strides = NULL;
     if (!expect(&items[2], PICKLE_TUPLE, "the size of a tensor", fault))
         return false;
     uint32_t count = items[2].as.list->count;
@@ -168,7 +168,7 @@ static bool check_inside(const struct pickle *pickle, const struct pickle_tensor
 static bool rebuild_tensor(struct pickle *pickle, const struct pickle_value *tuple,
                            struct pickle_value *result, struct fault *fault)
 {
-    struct pickle_value *items;
+    struct pickle_value *items = NULL;
     if (!get_tuple(tuple, 6, "_rebuild_tensor_v2", &items, fault) ||
         !expect(&items[0], PICKLE_STORAGE, "the storage of a tensor", fault))
         return false;
@@ -189,7 +189,7 @@ static bool rebuild_tensor(struct pickle *pickle, const struct pickle_value *tup
 bool pickle_call(struct pickle *pickle, const struct pickle_value *callable,
                  const struct pickle_value *tuple, struct pickle_value *result, struct fault *fault)
 {
-    struct pickle_value *items;
+    struct pickle_value *items = NULL;
     if (!expect(callable, PICKLE_GLOBAL, "what is called", fault))
         return false;
     switch (callable->as.integer) {

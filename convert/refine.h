@@ -1,6 +1,7 @@
-/* refine.h: rows to standard blocks against a calibration Hessian: weighted least-squares start, then
- * coordinate descent on codes and block scales of the objective tr(E (H + lambda mean(diag H) I) E^T),
- * E = W - decode(blocks) (quantization.md section 4, step 2). The objective never rises. */
+/* refine.h: rows to standard blocks against a calibration Hessian: weighted least-squares start,
+ * then coordinate descent on codes and block scales of the objective tr(E (H + lambda mean(diag H)
+ * I) E^T), E = W - decode(blocks) (quantization.md section 4, step 2). The objective never rises.
+ */
 #ifndef LICHEN_REFINE_H
 #define LICHEN_REFINE_H
 
@@ -21,9 +22,9 @@ void refine_destroy(struct refine *refine); /* NULL is allowed */
 bool refine_supported(enum dtype dtype);
 /* Bytes of scratch that one call of refine_rows needs for row_count rows. */
 size_t refine_scratch_size(const struct refine *refine, uint32_t row_count);
-/* src[row_count * columns] -> dst, blocks of dtype. Rows are independent; the result does not depend on
- * how they are grouped. Thread-safe with a scratch of its own. objective: before (start point) and
- * after, summed over the rows, added to what is there; may be NULL. */
+/* src[row_count * columns] -> dst, blocks of dtype. Rows are independent; the result does not
+ * depend on how they are grouped. Thread-safe with a scratch of its own. objective: before (start
+ * point) and after, summed over the rows, added to what is there; may be NULL. */
 void refine_rows(const struct refine *refine, enum dtype dtype, const float *src,
                  uint32_t row_count, void *dst, void *scratch, struct encode_stats *stats,
                  double objective[2]);

@@ -204,7 +204,7 @@ static bool header_size(const void *bytes, size_t size, uint64_t file_size, size
 bool safetensors_parse(const void *bytes, size_t size, uint64_t file_size,
                        struct checkpoint_part *part, struct fault *fault)
 {
-    size_t header;
+    size_t header = 0;
     if (!header_size(bytes, size, file_size, &header, fault))
         return false;
     if (header > size - HEADER_START)

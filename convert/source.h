@@ -1,6 +1,7 @@
-/* source.h: what is to be converted, seen as the GGUF file that it will become: published GGUF names,
- * GGUF dims, float rows in the order in which GGUF wants them (q and k permuted, fused matrices
- * split, Conv1D transposed, packed integers unpacked), metadata entries ready to be written.
+/* source.h: what is to be converted, seen as the GGUF file that it will become: published GGUF
+ * names, GGUF dims, float rows in the order in which GGUF wants them (q and k permuted, fused
+ * matrices split, Conv1D transposed, packed integers unpacked), metadata entries ready to be
+ * written.
  *
  *   source_hf.c    a Hugging Face folder (config.json + checkpoint + tokenizer), a map a family
  *   source_gguf.c  a GGUF file, to be quantized again
@@ -17,8 +18,9 @@
 struct source;
 
 struct source_options {
-    uint32_t gptq_zero_wrap; /* what a stored GPTQ zero of 15 means: 16 or 0 (quantization.md 1.1) */
-    const char *name;        /* general.name; NULL = the folder's or the file's */
+    uint32_t
+        gptq_zero_wrap; /* what a stored GPTQ zero of 15 means: 16 or 0 (quantization.md 1.1) */
+    const char *name;   /* general.name; NULL = the folder's or the file's */
 };
 
 struct source_tensor {
@@ -35,9 +37,9 @@ struct source_tensor {
     const char *from; /* the checkpoint's tensors that it is made of, for people; source's */
 };
 
-/* path: a folder, a .safetensors, .bin or .gguf file. A family or a part of a model that lichen does
- * not convert is FAULT_UNSUPPORTED and names it; source_open still succeeds with
- * `unsupported` filled where only running, not reading, is impossible (for --dry-run). */
+/* path: a folder, a .safetensors, .bin or .gguf file. A family or a part of a model that lichen
+ * does not convert is FAULT_UNSUPPORTED and names it; source_open still succeeds with `unsupported`
+ * filled where only running, not reading, is impossible (for --dry-run). */
 bool source_open(const char *path, const struct source_options *options, struct source **out,
                  struct fault *fault);
 void source_close(struct source *source); /* NULL is allowed */

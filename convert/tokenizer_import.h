@@ -16,9 +16,9 @@
 struct tokenizer_hints {      /* what config.json says */
     const char *architecture; /* GGUF's, "chatglm" */
     const char *model_type;   /* Hugging Face's, "chatglm" */
-    uint32_t vocab_size; /* rows of the embedding; tokens are padded to it with [PADn], unused */
-    int64_t bos, eos, pad;    /* -1 = config.json names none */
-    const int64_t *eos_all;   /* all that end an answer (generation_config.json), eos_all_count */
+    uint32_t vocab_size;    /* rows of the embedding; tokens are padded to it with [PADn], unused */
+    int64_t bos, eos, pad;  /* -1 = config.json names none */
+    const int64_t *eos_all; /* all that end an answer (generation_config.json), eos_all_count */
     uint32_t eos_all_count;
 };
 

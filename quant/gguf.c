@@ -62,36 +62,37 @@ static const struct {
     {"\0\0\0\0", "it begins with zeros; it was never written to its end"},
 };
 
-static bool check_magic(struct source *source)
+static bool check_magic(struct cursor *cursor, bool unfinished)
 {
-    const uint8_t *magic = source_bytes(source, 4, "the magic");
+    static const uint8_t nothing[4];
+    const uint8_t *magic = cursor_bytes(cursor, 4, "the magic");
     if (!magic)
         return false;
-    if (memcmp(magic, "GGUF", 4) == 0)
+    if (memcmp(magic, unfinished ? (const char *)nothing : "GGUF", 4) == 0)
         return true;
     for (size_t i = 0; i < sizeof not_gguf / sizeof not_gguf[0]; i++)
         if (memcmp(magic, not_gguf[i].magic, 4) == 0)
-            return fault_set(source->fault, FAULT_UNSUPPORTED, "not a GGUF file but %s",
+            return fault_set(cursor->fault, FAULT_UNSUPPORTED, "not a GGUF file but %s",
                              not_gguf[i].what);
-    return fault_set(source->fault, FAULT_FORMAT,
+    return fault_set(cursor->fault, FAULT_FORMAT,
                      "byte 0: not a GGUF file: it begins with %02x %02x %02x %02x, expected 'GGUF'",
                      magic[0], magic[1], magic[2], magic[3]);
 }
 
-static bool check_version(struct source *source)
+static bool check_version(struct cursor *cursor)
 {
-    uint32_t version = source_u32(source, "the version");
-    if (source->failed)
+    uint32_t version = cursor_u32(cursor, "the version");
+    if (cursor->failed)
         return false;
     if (version == GGUF_VERSION)
         return true;
     if (version == 0)
-        return fault_set(source->fault, FAULT_FORMAT, "byte 4: GGUF version 0, expected %d",
+        return fault_set(cursor->fault, FAULT_FORMAT, "byte 4: GGUF version 0, expected %d",
                          GGUF_VERSION);
     if ((version & 0xffff) == 0)
-        return fault_set(source->fault, FAULT_UNSUPPORTED,
+        return fault_set(cursor->fault, FAULT_UNSUPPORTED,
                          "byte 4: a big-endian GGUF file; lichen reads little-endian ones");
-    return fault_set(source->fault, FAULT_UNSUPPORTED, "byte 4: GGUF version %u, lichen reads %d",
+    return fault_set(cursor->fault, FAULT_UNSUPPORTED, "byte 4: GGUF version %u, lichen reads %d",
                      version, GGUF_VERSION);
 }
 
@@ -157,73 +158,73 @@ bool gguf_measure(struct gguf_tensor *tensor, struct fault *fault)
     return true;
 }
 
-static bool read_name(struct gguf *gguf, struct source *source, const char **name)
+static bool read_name(struct gguf *gguf, struct cursor *cursor, const char **name)
 {
-    uint64_t size = source_u64(source, "size of a tensor name");
-    if (source->failed)
+    uint64_t size = cursor_u64(cursor, "size of a tensor name");
+    if (cursor->failed)
         return false;
     if (size == 0 || size > GGUF_NAME_MAX)
-        return fault_set(source->fault, FAULT_FORMAT, "a name of %llu bytes, 1 to %d are allowed",
+        return fault_set(cursor->fault, FAULT_FORMAT, "a name of %llu bytes, 1 to %d are allowed",
                          (unsigned long long)size, GGUF_NAME_MAX);
-    const uint8_t *bytes = source_bytes(source, size, "a tensor name");
+    const uint8_t *bytes = cursor_bytes(cursor, size, "a tensor name");
     if (!bytes)
         return false;
     if (memchr(bytes, 0, (size_t)size))
-        return fault_set(source->fault, FAULT_FORMAT, "a name holds a zero byte");
+        return fault_set(cursor->fault, FAULT_FORMAT, "a name holds a zero byte");
     *name = arena_copy(&gguf->arena, bytes, (size_t)size);
-    return *name || fault_set(source->fault, FAULT_MEMORY, "no memory for a name");
+    return *name || fault_set(cursor->fault, FAULT_MEMORY, "no memory for a name");
 }
 
-static bool read_dims(struct source *source, struct gguf_tensor *tensor)
+static bool read_dims(struct cursor *cursor, struct gguf_tensor *tensor)
 {
-    tensor->dim_count = source_u32(source, "the dimension count");
-    if (source->failed)
+    tensor->dim_count = cursor_u32(cursor, "the dimension count");
+    if (cursor->failed)
         return false;
     if (tensor->dim_count == 0 || tensor->dim_count > GGUF_DIM_MAX)
-        return fault_set(source->fault, FAULT_FORMAT, "%u dimensions, 1 to %d are allowed",
+        return fault_set(cursor->fault, FAULT_FORMAT, "%u dimensions, 1 to %d are allowed",
                          tensor->dim_count, GGUF_DIM_MAX);
     for (uint32_t i = 0; i < GGUF_DIM_MAX; i++)
-        tensor->dims[i] = i < tensor->dim_count ? source_u64(source, "a dimension") : 1;
-    return !source->failed;
+        tensor->dims[i] = i < tensor->dim_count ? cursor_u64(cursor, "a dimension") : 1;
+    return !cursor->failed;
 }
 
 /* All behind the name. The offset is still that of the file: from the start of the data. */
-static bool read_tensor(struct source *source, struct gguf_tensor *tensor)
+static bool read_tensor(struct cursor *cursor, struct gguf_tensor *tensor)
 {
-    if (!read_dims(source, tensor))
+    if (!read_dims(cursor, tensor))
         return false;
-    uint32_t dtype = source_u32(source, "the tensor type");
-    tensor->offset = source_u64(source, "the tensor offset");
-    if (source->failed)
+    uint32_t dtype = cursor_u32(cursor, "the tensor type");
+    tensor->offset = cursor_u64(cursor, "the tensor offset");
+    if (cursor->failed)
         return false;
     if (!dtype_find(dtype))
-        return refuse_dtype(dtype, source->fault);
+        return refuse_dtype(dtype, cursor->fault);
     tensor->dtype = (enum dtype)dtype;
-    return gguf_measure(tensor, source->fault);
+    return gguf_measure(tensor, cursor->fault);
 }
 
-static bool read_tensors(struct gguf *gguf, struct source *source, uint64_t count)
+static bool read_tensors(struct gguf *gguf, struct cursor *cursor, uint64_t count)
 {
-    if (count > source_left(source) / TENSOR_SIZE_MIN)
-        return fault_set(source->fault, FAULT_FORMAT,
+    if (count > cursor_left(cursor) / TENSOR_SIZE_MIN)
+        return fault_set(cursor->fault, FAULT_FORMAT,
                          "byte 8: %llu tensors do not fit the %llu bytes left",
-                         (unsigned long long)count, (unsigned long long)source_left(source));
+                         (unsigned long long)count, (unsigned long long)cursor_left(cursor));
     gguf->arena.budget = 0; /* count and names are capped */
     gguf->tensors = arena_alloc(&gguf->arena, (size_t)count, sizeof *gguf->tensors);
     if (!gguf->tensors)
-        return fault_set(source->fault, FAULT_MEMORY, "no memory for %llu tensors",
+        return fault_set(cursor->fault, FAULT_MEMORY, "no memory for %llu tensors",
                          (unsigned long long)count);
     for (uint32_t i = 0; i < count; i++) {
         struct gguf_tensor *tensor = &gguf->tensors[i];
-        unsigned long long start = source_offset(source);
-        if (!read_name(gguf, source, &tensor->name))
-            return fault_context(source->fault, "byte %llu: tensor %u", start, i);
-        if (!read_tensor(source, tensor))
-            return fault_context(source->fault, "byte %llu: tensor '%s'", start, tensor->name);
+        unsigned long long start = cursor_offset(cursor);
+        if (!read_name(gguf, cursor, &tensor->name))
+            return fault_context(cursor->fault, "byte %llu: tensor %u", start, i);
+        if (!read_tensor(cursor, tensor))
+            return fault_context(cursor->fault, "byte %llu: tensor '%s'", start, tensor->name);
     }
     gguf->tensor_count = (uint32_t)count;
     return gguf_index_build(&gguf->tensor_index, &gguf->arena, gguf->tensors, sizeof *gguf->tensors,
-                            gguf->tensor_count, "tensor", source->fault);
+                            gguf->tensor_count, "tensor", cursor->fault);
 }
 
 /* Tensors lie one behind the other from data_offset on, with nothing but padding between them. */
@@ -254,27 +255,27 @@ static bool place_tensors(struct gguf *gguf, uint64_t header_size, uint64_t file
     return true;
 }
 
-static bool read_head(struct gguf *gguf, struct source *source, uint64_t file_size)
+static bool read_head(struct gguf *gguf, struct cursor *cursor, uint64_t file_size, bool unfinished)
 {
-    if (!check_magic(source) || !check_version(source))
+    if (!check_magic(cursor, unfinished) || !check_version(cursor))
         return false;
-    uint64_t tensor_count = source_u64(source, "the tensor count");
-    uint64_t field_count = source_u64(source, "the metadata count");
-    if (source->failed)
+    uint64_t tensor_count = cursor_u64(cursor, "the tensor count");
+    uint64_t field_count = cursor_u64(cursor, "the metadata count");
+    if (cursor->failed)
         return false;
     if (tensor_count > GGUF_COUNT_MAX)
-        return fault_set(source->fault, FAULT_FORMAT,
+        return fault_set(cursor->fault, FAULT_FORMAT,
                          "byte 8: %llu tensors, at most %d are allowed",
                          (unsigned long long)tensor_count, GGUF_COUNT_MAX);
     gguf->size = file_size;
-    return gguf_read_fields(gguf, source, field_count) && read_alignment(gguf, source->fault) &&
-           read_tensors(gguf, source, tensor_count) &&
-           place_tensors(gguf, source_offset(source), file_size, source->fault);
+    return gguf_read_fields(gguf, cursor, field_count) && read_alignment(gguf, cursor->fault) &&
+           read_tensors(gguf, cursor, tensor_count) &&
+           place_tensors(gguf, cursor_offset(cursor), file_size, cursor->fault);
 }
 
 /* open and close */
 
-static bool open_file(struct gguf *gguf, const char *path, struct fault *fault)
+static bool open_file(struct gguf *gguf, const char *path, bool unfinished, struct fault *fault)
 {
     gguf->files = calloc(1, sizeof *gguf->files);
     if (!gguf->files)
@@ -282,20 +283,20 @@ static bool open_file(struct gguf *gguf, const char *path, struct fault *fault)
     if (!file_open(path, &gguf->files[0], fault))
         return false;
     gguf->file_count = 1;
-    struct source source;
-    bool done = source_open(&source, gguf->files[0], GGUF_HEADER_MAX, fault) &&
-                read_head(gguf, &source, file_size(gguf->files[0]));
-    source_close(&source);
+    struct cursor cursor;
+    bool done = cursor_open(&cursor, gguf->files[0], GGUF_HEADER_MAX, fault) &&
+                read_head(gguf, &cursor, file_size(gguf->files[0]), unfinished);
+    cursor_close(&cursor);
     return done;
 }
 
-bool gguf_open_one(const char *path, struct gguf **out, struct fault *fault)
+static bool open_one(const char *path, bool unfinished, struct gguf **out, struct fault *fault)
 {
     *out = NULL;
     struct gguf *gguf = calloc(1, sizeof *gguf);
     if (!gguf)
         return fault_set(fault, FAULT_MEMORY, "%s: no memory to open it", path);
-    if (!open_file(gguf, path, fault)) {
+    if (!open_file(gguf, path, unfinished, fault)) {
         if (fault && fault->kind != FAULT_FILE) /* those name the path themselves */
             fault_context(fault, "%s", path);
         gguf_close(gguf);
@@ -305,6 +306,16 @@ bool gguf_open_one(const char *path, struct gguf **out, struct fault *fault)
     return true;
 }
 
+bool gguf_open_one(const char *path, struct gguf **out, struct fault *fault)
+{
+    return open_one(path, false, out, fault);
+}
+
+bool gguf_open_unfinished(const char *path, struct gguf **out, struct fault *fault)
+{
+    return open_one(path, true, out, fault);
+}
+
 bool gguf_parse(const void *bytes, size_t size, uint64_t file_size, struct gguf **out,
                 struct fault *fault)
 {
@@ -312,13 +323,24 @@ bool gguf_parse(const void *bytes, size_t size, uint64_t file_size, struct gguf 
     struct gguf *gguf = calloc(1, sizeof *gguf);
     if (!gguf)
         return fault_set(fault, FAULT_MEMORY, "no memory for a GGUF description");
-    struct source source;
-    source_open_bytes(&source, bytes, size, GGUF_HEADER_MAX, fault);
-    if (!read_head(gguf, &source, file_size)) {
+    struct cursor cursor;
+    cursor_open_bytes(&cursor, bytes, size, GGUF_HEADER_MAX, fault);
+    if (!read_head(gguf, &cursor, file_size, false)) {
         gguf_close(gguf);
         return false;
     }
     *out = gguf;
+    return true;
+}
+
+bool gguf_parse_synthetic(const void *bytes, size_t size, struct gguf **out, struct fault *fault)
+{
+    if (!gguf_parse(bytes, size, INT64_MAX, out, fault))
+        return false;
+    struct gguf *gguf = *out;
+    const struct gguf_tensor *last = gguf_tensor_at(gguf, gguf->tensor_count - 1);
+    gguf->synthetic = true;
+    gguf->size = last ? last->offset + last->size : size;
     return true;
 }
 
@@ -334,6 +356,16 @@ void gguf_close(struct gguf *gguf)
 }
 
 /* access */
+
+uint32_t gguf_file_count(const struct gguf *gguf)
+{
+    return gguf->file_count;
+}
+
+const char *gguf_file_path(const struct gguf *gguf, uint32_t index)
+{
+    return file_path(gguf->files[index]);
+}
 
 const char *gguf_path(const struct gguf *gguf)
 {
@@ -372,6 +404,8 @@ bool gguf_read(const struct gguf *gguf, const struct gguf_tensor *tensor, uint64
         return fault_set(fault, FAULT_ARGUMENT,
                          "tensor '%s': %zu bytes at %llu wanted, it has %llu", tensor->name, size,
                          (unsigned long long)offset, (unsigned long long)tensor->size);
+    if (gguf->synthetic)
+        return gguf_synthesize(tensor, offset, dst, size, fault);
     if (tensor->file >= gguf->file_count)
         return fault_set(fault, FAULT_ARGUMENT, "tensor '%s': its data is not in memory",
                          tensor->name);

@@ -60,13 +60,21 @@ struct gguf_entry {  /* one metadata key */
 
 /* path may be any shard of a split model ("-00001-of-00003.gguf"). */
 bool gguf_open(const char *path, struct gguf **out, struct fault *fault);
+/* A file whose magic is not written yet (four zero bytes in its place); all else as gguf_open. */
+bool gguf_open_unfinished(const char *path, struct gguf **out, struct fault *fault);
 /* From memory, for tests and fuzzing: bytes are copied as needed; tensor data need not be there,
  * file_size says how long the file claims to be. gguf_read then fails. */
 bool gguf_parse(const void *bytes, size_t size, uint64_t file_size, struct gguf **out,
                 struct fault *fault);
+/* From a header in memory, as gguf_writer_header gives it, with data that is made up: gguf_read gives
+ * blocks of pseudo-random codes with scales for weights of about 1 / sqrt(row length), 1 in vectors.
+ * The same header gives the same bytes, whatever is read in whatever order. For measuring speed. */
+bool gguf_parse_synthetic(const void *bytes, size_t size, struct gguf **out, struct fault *fault);
 void gguf_close(struct gguf *gguf); /* NULL is allowed */
 
 const char *gguf_path(const struct gguf *gguf);
+uint32_t gguf_file_count(const struct gguf *gguf); /* 0 when parsed from memory */
+const char *gguf_file_path(const struct gguf *gguf, uint32_t index);
 uint64_t gguf_size(const struct gguf *gguf); /* bytes of all files */
 uint32_t gguf_alignment(const struct gguf *gguf);
 

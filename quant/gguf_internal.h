@@ -4,7 +4,7 @@
 
 #include "arena.h"
 #include "gguf.h"
-#include "gguf_source.h"
+#include "gguf_cursor.h"
 #include "platform.h"
 
 /* What a file may ask for (reliability: caps of A4). Published models stay far below. */
@@ -56,6 +56,7 @@ struct gguf {
     struct file **files; /* [file_count]; none when parsed from memory */
     uint32_t file_count;
     uint64_t size; /* bytes of all files */
+    bool synthetic; /* no files: data is made up */
     uint32_t alignment;
     uint32_t field_count;
     struct gguf_field *fields; /* in file order */
@@ -85,8 +86,12 @@ const void *gguf_index_find(const struct gguf_index *index, const char *name);
 /* One file, whatever it says about being one of several. */
 bool gguf_open_one(const char *path, struct gguf **out, struct fault *fault);
 
+/* gguf_read of a synthetic description; the range is inside the tensor. */
+bool gguf_synthesize(const struct gguf_tensor *tensor, uint64_t offset, void *dst, size_t size,
+                     struct fault *fault);
+
 /* Reads count metadata entries behind the counts of the header. */
-bool gguf_read_fields(struct gguf *gguf, struct source *source, uint64_t count);
+bool gguf_read_fields(struct gguf *gguf, struct cursor *cursor, uint64_t count);
 const struct gguf_field *gguf_field_find(const struct gguf *gguf, const char *key);
 
 #endif

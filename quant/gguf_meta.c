@@ -39,239 +39,239 @@ bool gguf_type_is_narrow(enum gguf_type type)
 
 /* Memory for something that takes file_bytes in the file. The budget keeps a description within the
  * size of its header plus a slack, whatever the header says. */
-static void *take(struct gguf *gguf, struct source *source, uint64_t count, size_t size,
+static void *take(struct gguf *gguf, struct cursor *cursor, uint64_t count, size_t size,
                   uint64_t file_bytes)
 {
-    uint64_t budget = source_offset(source) + file_bytes + GGUF_SLACK_MAX;
+    uint64_t budget = cursor_offset(cursor) + file_bytes + GGUF_SLACK_MAX;
     size_t items;
     void *memory = NULL;
     if (checked_size(budget, &gguf->arena.budget) && checked_size(count, &items))
         memory = arena_alloc(&gguf->arena, items, size);
     if (!memory) {
-        fault_set(source->fault, FAULT_MEMORY, "byte %llu: no memory for %llu items",
-                  (unsigned long long)source_offset(source), (unsigned long long)count);
-        source->failed = true;
+        fault_set(cursor->fault, FAULT_MEMORY, "byte %llu: no memory for %llu items",
+                  (unsigned long long)cursor_offset(cursor), (unsigned long long)count);
+        cursor->failed = true;
     }
     return memory;
 }
 
 /* A string that the window cannot hold. */
-static bool read_large_string(struct gguf *gguf, struct source *source, struct gguf_string *string)
+static bool read_large_string(struct gguf *gguf, struct cursor *cursor, struct gguf_string *string)
 {
     char *bytes = NULL;
-    if (string->size <= source_left(source)) /* else source_copy says what is missing */
-        bytes = take(gguf, source, string->size, 1, string->size);
+    if (string->size <= cursor_left(cursor)) /* else cursor_copy says what is missing */
+        bytes = take(gguf, cursor, string->size, 1, string->size);
     string->bytes = bytes;
-    return source_copy(source, bytes, string->size, "a string") && bytes;
+    return cursor_copy(cursor, bytes, string->size, "a string") && bytes;
 }
 
-static bool read_string(struct gguf *gguf, struct source *source, struct gguf_string *string)
+static bool read_string(struct gguf *gguf, struct cursor *cursor, struct gguf_string *string)
 {
-    uint64_t start = source_offset(source);
-    uint64_t size = source_u64(source, "size of a string");
-    if (source->failed)
+    uint64_t start = cursor_offset(cursor);
+    uint64_t size = cursor_u64(cursor, "size of a string");
+    if (cursor->failed)
         return false;
     if (size > GGUF_STRING_MAX)
-        return fault_set(source->fault, FAULT_FORMAT,
+        return fault_set(cursor->fault, FAULT_FORMAT,
                          "byte %llu: a string of %llu bytes, at most %d are allowed",
                          (unsigned long long)start, (unsigned long long)size, GGUF_STRING_MAX);
     string->size = (size_t)size;
-    if (size > SOURCE_WINDOW)
-        return read_large_string(gguf, source, string);
-    const uint8_t *bytes = source_bytes(source, size, "a string");
+    if (size > CURSOR_WINDOW)
+        return read_large_string(gguf, cursor, string);
+    const uint8_t *bytes = cursor_bytes(cursor, size, "a string");
     if (!bytes)
         return false;
-    gguf->arena.budget = (size_t)source_offset(source) + GGUF_SLACK_MAX;
+    gguf->arena.budget = (size_t)cursor_offset(cursor) + GGUF_SLACK_MAX;
     string->bytes = arena_copy(&gguf->arena, bytes, (size_t)size);
     return string->bytes ||
-           fault_set(source->fault, FAULT_MEMORY, "byte %llu: no memory for a string",
+           fault_set(cursor->fault, FAULT_MEMORY, "byte %llu: no memory for a string",
                      (unsigned long long)start);
 }
 
-static bool read_bool(struct source *source, uint8_t *value)
+static bool read_bool(struct cursor *cursor, uint8_t *value)
 {
-    uint64_t start = source_offset(source);
-    *value = source_u8(source, "a bool");
+    uint64_t start = cursor_offset(cursor);
+    *value = cursor_u8(cursor, "a bool");
     return *value <= 1 ||
-           fault_set(source->fault, FAULT_FORMAT, "byte %llu: a bool is %u, not 0 or 1",
+           fault_set(cursor->fault, FAULT_FORMAT, "byte %llu: a bool is %u, not 0 or 1",
                      (unsigned long long)start, *value);
 }
 
 /* An 8- or 16-bit integer. */
-static int32_t read_narrow(struct source *source, enum gguf_type type)
+static int32_t read_narrow(struct cursor *cursor, enum gguf_type type)
 {
     switch (type) {
     case GGUF_U8:
-        return source_u8(source, "a u8");
+        return cursor_u8(cursor, "a u8");
     case GGUF_I8:
-        return (int8_t)source_u8(source, "an i8");
+        return (int8_t)cursor_u8(cursor, "an i8");
     case GGUF_U16:
-        return source_u16(source, "a u16");
+        return cursor_u16(cursor, "a u16");
     default:
-        return (int16_t)source_u16(source, "an i16");
+        return (int16_t)cursor_u16(cursor, "an i16");
     }
 }
 
-static bool read_scalar(struct gguf *gguf, struct source *source, struct gguf_field *field)
+static bool read_scalar(struct gguf *gguf, struct cursor *cursor, struct gguf_field *field)
 {
     union gguf_value *value = &field->value;
     enum gguf_type type = field->entry.type;
     uint8_t byte;
     if (gguf_type_is_narrow(type)) {
-        value->number = (uint64_t)(int64_t)read_narrow(source, type);
-        return !source->failed;
+        value->number = (uint64_t)(int64_t)read_narrow(cursor, type);
+        return !cursor->failed;
     }
     switch (type) {
     case GGUF_BOOL:
-        if (!read_bool(source, &byte))
+        if (!read_bool(cursor, &byte))
             return false;
         value->number = byte;
         break;
     case GGUF_U32:
-        value->number = source_u32(source, "a u32");
+        value->number = cursor_u32(cursor, "a u32");
         break;
     case GGUF_I32:
-        value->number = (uint64_t)(int64_t)(int32_t)source_u32(source, "an i32");
+        value->number = (uint64_t)(int64_t)(int32_t)cursor_u32(cursor, "an i32");
         break;
     case GGUF_F32:
-        return source_copy(source, &value->single, sizeof value->single, "an f32");
+        return cursor_copy(cursor, &value->single, sizeof value->single, "an f32");
     case GGUF_F64:
-        return source_copy(source, &value->real, sizeof value->real, "an f64");
+        return cursor_copy(cursor, &value->real, sizeof value->real, "an f64");
     case GGUF_STRING:
-        return read_string(gguf, source, &value->string);
+        return read_string(gguf, cursor, &value->string);
     default:
-        value->number = source_u64(source, "a 64-bit integer");
+        value->number = cursor_u64(cursor, "a 64-bit integer");
     }
-    return !source->failed;
+    return !cursor->failed;
 }
 
-static bool read_narrow_items(struct gguf *gguf, struct source *source, struct gguf_field *field)
+static bool read_narrow_items(struct gguf *gguf, struct cursor *cursor, struct gguf_field *field)
 {
     struct gguf_entry *entry = &field->entry;
     uint64_t size = entry->count * gguf_type_size(entry->item_type);
-    int32_t *items = take(gguf, source, entry->count, sizeof *items, size);
+    int32_t *items = take(gguf, cursor, entry->count, sizeof *items, size);
     for (uint64_t i = 0; items && i < entry->count; i++)
-        items[i] = read_narrow(source, entry->item_type);
+        items[i] = read_narrow(cursor, entry->item_type);
     field->value.items = items;
-    return !source->failed;
+    return !cursor->failed;
 }
 
-static bool read_wide_items(struct gguf *gguf, struct source *source, struct gguf_field *field)
+static bool read_wide_items(struct gguf *gguf, struct cursor *cursor, struct gguf_field *field)
 {
     struct gguf_entry *entry = &field->entry;
     size_t item_size = gguf_type_size(entry->item_type);
     uint64_t size = entry->count * item_size;
-    void *items = take(gguf, source, entry->count, item_size, size);
+    void *items = take(gguf, cursor, entry->count, item_size, size);
     field->value.items = items;
-    return items && source_copy(source, items, size, "an array");
+    return items && cursor_copy(cursor, items, size, "an array");
 }
 
-static bool read_bools(struct gguf *gguf, struct source *source, struct gguf_field *field)
+static bool read_bools(struct gguf *gguf, struct cursor *cursor, struct gguf_field *field)
 {
-    uint8_t *items = take(gguf, source, field->entry.count, 1, field->entry.count);
+    uint8_t *items = take(gguf, cursor, field->entry.count, 1, field->entry.count);
     field->value.items = items;
     for (uint64_t i = 0; items && i < field->entry.count; i++)
-        if (!read_bool(source, &items[i]))
+        if (!read_bool(cursor, &items[i]))
             return false;
-    return !source->failed;
+    return !cursor->failed;
 }
 
-static bool read_strings(struct gguf *gguf, struct source *source, struct gguf_field *field)
+static bool read_strings(struct gguf *gguf, struct cursor *cursor, struct gguf_field *field)
 {
     uint64_t count = field->entry.count;
-    struct gguf_string *items = take(gguf, source, count, sizeof *items, count * 8);
+    struct gguf_string *items = take(gguf, cursor, count, sizeof *items, count * 8);
     field->value.items = items;
     for (uint64_t i = 0; items && i < count; i++)
-        if (!read_string(gguf, source, &items[i]))
+        if (!read_string(gguf, cursor, &items[i]))
             return false;
-    return !source->failed;
+    return !cursor->failed;
 }
 
 /* So that no later product of count and a size of the file's own can overflow. */
-static bool items_fit(const struct source *source, uint64_t count, uint64_t item_size)
+static bool items_fit(const struct cursor *cursor, uint64_t count, uint64_t item_size)
 {
-    return count <= source_left(source) / item_size;
+    return count <= cursor_left(cursor) / item_size;
 }
 
-static bool read_array(struct gguf *gguf, struct source *source, struct gguf_field *field)
+static bool read_array(struct gguf *gguf, struct cursor *cursor, struct gguf_field *field)
 {
     struct gguf_entry *entry = &field->entry;
-    uint64_t start = source_offset(source);
-    uint32_t type = source_u32(source, "the item type of an array");
-    entry->count = source_u64(source, "the item count of an array");
+    uint64_t start = cursor_offset(cursor);
+    uint32_t type = cursor_u32(cursor, "the item type of an array");
+    entry->count = cursor_u64(cursor, "the item count of an array");
     char scratch[16];
-    if (source->failed)
+    if (cursor->failed)
         return false;
     if (type >= TYPE_COUNT || type == GGUF_ARRAY)
-        return fault_set(source->fault, FAULT_FORMAT, "byte %llu: an array cannot hold items of %s",
+        return fault_set(cursor->fault, FAULT_FORMAT, "byte %llu: an array cannot hold items of %s",
                          (unsigned long long)start, gguf_type_name(type, scratch));
     entry->item_type = (enum gguf_type)type;
-    if (!items_fit(source, entry->count, type == GGUF_STRING ? 8 : types[type].size))
-        return fault_set(source->fault, FAULT_FORMAT,
+    if (!items_fit(cursor, entry->count, type == GGUF_STRING ? 8 : types[type].size))
+        return fault_set(cursor->fault, FAULT_FORMAT,
                          "byte %llu: an array of %llu %s does not fit the %llu bytes left",
                          (unsigned long long)start, (unsigned long long)entry->count,
-                         types[type].name, (unsigned long long)source_left(source));
+                         types[type].name, (unsigned long long)cursor_left(cursor));
     if (type == GGUF_STRING)
-        return read_strings(gguf, source, field);
+        return read_strings(gguf, cursor, field);
     if (type == GGUF_BOOL)
-        return read_bools(gguf, source, field);
+        return read_bools(gguf, cursor, field);
     if (gguf_type_is_narrow(entry->item_type))
-        return read_narrow_items(gguf, source, field);
-    return read_wide_items(gguf, source, field);
+        return read_narrow_items(gguf, cursor, field);
+    return read_wide_items(gguf, cursor, field);
 }
 
-static bool read_key(struct gguf *gguf, struct source *source, const char **key)
+static bool read_key(struct gguf *gguf, struct cursor *cursor, const char **key)
 {
-    uint64_t size = source_u64(source, "size of a key");
-    if (source->failed)
+    uint64_t size = cursor_u64(cursor, "size of a key");
+    if (cursor->failed)
         return false;
     if (size == 0 || size > GGUF_KEY_MAX)
-        return fault_set(source->fault, FAULT_FORMAT, "a key of %llu bytes, 1 to %d are allowed",
+        return fault_set(cursor->fault, FAULT_FORMAT, "a key of %llu bytes, 1 to %d are allowed",
                          (unsigned long long)size, GGUF_KEY_MAX);
-    const uint8_t *bytes = source_bytes(source, size, "a key");
+    const uint8_t *bytes = cursor_bytes(cursor, size, "a key");
     if (!bytes)
         return false;
     if (memchr(bytes, 0, (size_t)size))
-        return fault_set(source->fault, FAULT_FORMAT, "a key holds a zero byte");
-    gguf->arena.budget = (size_t)source_offset(source) + GGUF_SLACK_MAX;
+        return fault_set(cursor->fault, FAULT_FORMAT, "a key holds a zero byte");
+    gguf->arena.budget = (size_t)cursor_offset(cursor) + GGUF_SLACK_MAX;
     *key = arena_copy(&gguf->arena, bytes, (size_t)size);
-    return *key || fault_set(source->fault, FAULT_MEMORY, "no memory for a key");
+    return *key || fault_set(cursor->fault, FAULT_MEMORY, "no memory for a key");
 }
 
-static bool read_value(struct gguf *gguf, struct source *source, struct gguf_field *field)
+static bool read_value(struct gguf *gguf, struct cursor *cursor, struct gguf_field *field)
 {
-    uint64_t start = source_offset(source);
-    uint32_t type = source_u32(source, "the type of a value");
-    if (source->failed)
+    uint64_t start = cursor_offset(cursor);
+    uint32_t type = cursor_u32(cursor, "the type of a value");
+    if (cursor->failed)
         return false;
     if (type >= TYPE_COUNT)
-        return fault_set(source->fault, FAULT_FORMAT, "byte %llu: unknown value type %u",
+        return fault_set(cursor->fault, FAULT_FORMAT, "byte %llu: unknown value type %u",
                          (unsigned long long)start, type);
     field->entry.type = (enum gguf_type)type;
     field->entry.count = 1;
-    return type == GGUF_ARRAY ? read_array(gguf, source, field) : read_scalar(gguf, source, field);
+    return type == GGUF_ARRAY ? read_array(gguf, cursor, field) : read_scalar(gguf, cursor, field);
 }
 
-bool gguf_read_fields(struct gguf *gguf, struct source *source, uint64_t count)
+bool gguf_read_fields(struct gguf *gguf, struct cursor *cursor, uint64_t count)
 {
-    if (count > GGUF_COUNT_MAX || !items_fit(source, count, FIELD_SIZE_MIN))
+    if (count > GGUF_COUNT_MAX || !items_fit(cursor, count, FIELD_SIZE_MIN))
         return fault_set(
-            source->fault, FAULT_FORMAT,
+            cursor->fault, FAULT_FORMAT,
             "byte 16: %llu metadata keys, at most %d and what fits %llu bytes are allowed",
-            (unsigned long long)count, GGUF_COUNT_MAX, (unsigned long long)source_left(source));
-    gguf->fields = take(gguf, source, count, sizeof *gguf->fields, 0);
+            (unsigned long long)count, GGUF_COUNT_MAX, (unsigned long long)cursor_left(cursor));
+    gguf->fields = take(gguf, cursor, count, sizeof *gguf->fields, 0);
     if (!gguf->fields)
         return false;
     for (uint32_t i = 0; i < count; i++) {
         struct gguf_field *field = &gguf->fields[i];
-        uint64_t start = source_offset(source);
-        if (!read_key(gguf, source, &field->entry.key))
-            return fault_context(source->fault, "byte %llu: metadata %u", (unsigned long long)start,
+        uint64_t start = cursor_offset(cursor);
+        if (!read_key(gguf, cursor, &field->entry.key))
+            return fault_context(cursor->fault, "byte %llu: metadata %u", (unsigned long long)start,
                                  i);
-        if (!read_value(gguf, source, field))
-            return fault_context(source->fault, "metadata '%.256s'", field->entry.key);
+        if (!read_value(gguf, cursor, field))
+            return fault_context(cursor->fault, "metadata '%.256s'", field->entry.key);
     }
     gguf->field_count = (uint32_t)count;
     return gguf_index_build(&gguf->field_index, &gguf->arena, gguf->fields, sizeof *gguf->fields,
-                            gguf->field_count, "metadata key", source->fault);
+                            gguf->field_count, "metadata key", cursor->fault);
 }

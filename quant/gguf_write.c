@@ -12,7 +12,7 @@
 
 enum {
     NAME_MAX_WRITE = 63, /* of a tensor: llama.cpp refuses longer ones */
-    FILE_MODE = 0666,    /* less the process's umask */
+    FILE_MODE = 0666,    /* less the umask */
 };
 
 struct buffer {
@@ -320,6 +320,33 @@ static bool reader_accepts(const struct buffer *header, uint64_t size, struct fa
         return false;
     gguf_close(gguf);
     return true;
+}
+
+bool gguf_writer_header(const struct gguf_writer *writer, uint8_t **bytes, size_t *size,
+                        struct fault *fault)
+{
+    struct buffer header = {0};
+    uint8_t zeros[GGUF_ALIGNMENT_MAX] = {0};
+    bool done = build_header(writer, &header, fault);
+    if (done && !reader_accepts(&header, gguf_writer_size(writer), fault))
+        done = fault_context(fault, "what is to be written cannot be read back");
+    if (done && writer->tensor_count > 0)
+        done = append(&header, zeros, (size_t)(padded(writer, header.size) - header.size), fault);
+    if (!done) {
+        free(header.bytes);
+        return false;
+    }
+    *bytes = header.bytes;
+    *size = header.size;
+    return true;
+}
+
+uint64_t gguf_writer_offset(const struct gguf_writer *writer, uint32_t tensor)
+{
+    uint64_t offset = padded(writer, header_size(writer));
+    for (uint32_t i = 0; i < tensor; i++)
+        offset += padded(writer, writer->tensors[i].tensor.size);
+    return offset;
 }
 
 /* writing */

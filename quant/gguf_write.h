@@ -26,6 +26,13 @@ bool gguf_put_entry(struct gguf_writer *writer, const struct gguf *source,
 bool gguf_put_tensor(struct gguf_writer *writer, const char *name, enum dtype dtype,
                      uint32_t dim_count, const uint64_t *dims, struct fault *fault);
 
+/* For who writes the file himself: the bytes before the tensor data, padding included, malloc'd;
+ * *size of them. The data of tensor i lies at gguf_writer_offset(i) of the file, each followed by
+ * zeros up to the next or the file's size. */
+bool gguf_writer_header(const struct gguf_writer *writer, uint8_t **bytes, size_t *size,
+                        struct fault *fault);
+uint64_t gguf_writer_offset(const struct gguf_writer *writer, uint32_t tensor);
+
 /* No more put calls after begin. write appends tensor data; the caller writes each tensor's exact
  * size in order (padding is added here). finish checks that all came, then makes the file whole. */
 uint64_t gguf_writer_size(const struct gguf_writer *writer); /* bytes of the finished file */

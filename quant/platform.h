@@ -25,10 +25,15 @@ bool file_save(const char *path, const void *bytes, size_t size, unsigned mode,
                struct fault *fault);
 enum path_kind { PATH_NONE, PATH_FILE, PATH_FOLDER }; /* PATH_NONE: nothing that can be looked at */
 enum path_kind path_kind(const char *path);           /* of what a link leads to */
+bool path_is_regular(const char *path);
+bool path_same(const char *a, const char *b); /* both lead to one file */
 bool folder_create(const char *path, struct fault *fault); /* with parents; existing is success */
 
 uint64_t clock_ns(void);         /* monotonic */
 uint32_t processor_count(void);  /* usable by this process, >= 1 */
 uint64_t memory_available(void); /* bytes of host memory that could be used now; 0 = unknown */
+/* The same from a machine's /proc and the mount of its control groups (v2): the least of what the
+ * machine has and what the limits of this process's groups leave. */
+uint64_t memory_available_in(const char *proc, const char *groups);
 
 #endif

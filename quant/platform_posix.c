@@ -156,6 +156,19 @@ enum path_kind path_kind(const char *path)
     return S_ISDIR(status.st_mode) ? PATH_FOLDER : PATH_FILE;
 }
 
+bool path_is_regular(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+bool path_same(const char *a, const char *b)
+{
+    struct stat first, second;
+    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
 bool folder_create(const char *path, struct fault *fault)
 {
     char *name = strdup(path);
@@ -193,18 +206,4 @@ uint32_t processor_count(void)
     /* more processors than cpu_set_t holds */
     long count = sysconf(_SC_NPROCESSORS_ONLN);
     return count > 0 ? (uint32_t)count : 1;
-}
-
-uint64_t memory_available(void)
-{
-    FILE *file = fopen("/proc/meminfo", "re");
-    if (!file)
-        return 0;
-    char line[128];
-    unsigned long long kib = 0;
-    while (fgets(line, sizeof line, file))
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-            break;
-    fclose(file);
-    return kib * 1024;
 }

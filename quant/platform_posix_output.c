@@ -1,6 +1,7 @@
 /* platform_posix_output.c: whole-or-nothing output: a part file beside the target, reserved up
  * front, synced before and after its first bytes, renamed, the folder synced. */
 #include "platform_output.h"
+#include "platform_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,102 @@ bool platform_fault(const char *path, const char *doing, struct fault *fault)
     strerror_r(error, reason, sizeof reason);
     return fault_set(fault, error == ENOMEM ? FAULT_MEMORY : FAULT_FILE, "%s: %s: %s", path, doing,
                      reason);
+}
+
+static bool disk_full(const char *path, uint64_t size, uint64_t left, struct fault *fault)
+{
+    return fault_set(fault, FAULT_FILE, "%s: needs %.1f MB, the disk has %.1f MB free", path,
+                     (double)size / 1e6, (double)left / 1e6);
+}
+
+bool descriptor_reserve(int descriptor, const char *path, uint64_t size, struct fault *fault)
+{
+    if (size == 0)
+        return true;
+    /* Asked first: some file systems fill the disk to its end before they say no. */
+    struct statvfs status;
+    struct stat file;
+    uint64_t left = UINT64_MAX, have = 0;
+    if (fstatvfs(descriptor, &status) == 0 &&
+        __builtin_mul_overflow((uint64_t)status.f_bavail, (uint64_t)status.f_frsize, &left))
+        left = UINT64_MAX;
+    if (fstat(descriptor, &file) == 0)
+        have = (uint64_t)file.st_blocks * 512; /* reserved already */
+    if (size > have && size - have > left)
+        return disk_full(path, size - have, left, fault);
+    int error;
+    do
+        error = posix_fallocate(descriptor, 0, (off_t)size);
+    while (error == EINTR);
+    /* A file system that cannot reserve is told at each write instead. */
+    if (error == 0 || error == EOPNOTSUPP || error == EINVAL || error == ENOSYS)
+        return true;
+    if (error == ENOSPC)
+        return disk_full(path, size, left, fault);
+    errno = error;
+    return platform_fault(path, "cannot reserve its size", fault);
+}
+
+bool descriptor_write(int descriptor, const char *path, uint64_t offset, const void *bytes,
+                      size_t size, struct fault *fault)
+{
+    const char *next = bytes;
+    while (size > 0) {
+        ssize_t put = pwrite(descriptor, next, size, (off_t)offset);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0) {
+            if (put == 0)
+                errno = EIO;
+            return platform_fault(path, "cannot write", fault);
+        }
+        next += put;
+        offset += (uint64_t)put;
+        size -= (size_t)put;
+    }
+    return true;
+}
+
+static int sync_retried(int descriptor)
+{
+    int result;
+    do
+        result = fsync(descriptor);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
+bool descriptor_sync(int descriptor, const char *path, struct fault *fault)
+{
+    return sync_retried(descriptor) == 0 || platform_fault(path, "cannot make it durable", fault);
+}
+
+bool descriptor_cut(int descriptor, const char *path, uint64_t size, struct fault *fault)
+{
+    int result;
+    do
+        result = ftruncate(descriptor, (off_t)size);
+    while (result != 0 && errno == EINTR);
+    return result == 0 || platform_fault(path, "cannot set its size", fault);
+}
+
+bool folder_sync(const char *path, struct fault *fault)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = strdup(slash ? path : ".");
+    if (!folder)
+        return fault_set(fault, FAULT_MEMORY, "%s: no memory to write it", path);
+    if (slash)
+        folder[slash - path + 1] = 0;
+    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(folder);
+    if (descriptor < 0)
+        return platform_fault(path, "cannot open its folder", fault);
+    /* EINVAL: a file system whose folders need no sync */
+    bool done = sync_retried(descriptor) == 0 || errno == EINVAL ||
+                platform_fault(path, "cannot make its folder durable", fault);
+    close(descriptor);
+    return done;
 }
 
 static bool output_fault(const struct output *output, const char *doing, struct fault *fault)
@@ -58,38 +155,6 @@ static bool open_part(struct output *output, unsigned mode, struct fault *fault)
     return output_fault(output, "cannot create a part file beside it", fault);
 }
 
-static bool disk_full(const struct output *output, uint64_t size, uint64_t left,
-                      struct fault *fault)
-{
-    return fault_set(fault, FAULT_FILE, "%s: needs %.1f MB, the disk has %.1f MB free",
-                     output->path, (double)size / 1e6, (double)left / 1e6);
-}
-
-static bool reserve(struct output *output, uint64_t size, struct fault *fault)
-{
-    if (size == 0)
-        return true;
-    /* Asked first: some file systems fill the disk to its end before they say no. */
-    struct statvfs status;
-    uint64_t left = UINT64_MAX;
-    if (fstatvfs(output->descriptor, &status) == 0 &&
-        __builtin_mul_overflow((uint64_t)status.f_bavail, (uint64_t)status.f_frsize, &left))
-        left = UINT64_MAX;
-    if (size > left)
-        return disk_full(output, size, left, fault);
-    int error;
-    do
-        error = posix_fallocate(output->descriptor, 0, (off_t)size);
-    while (error == EINTR);
-    /* A file system that cannot reserve is told at each write instead. */
-    if (error == 0 || error == EOPNOTSUPP || error == EINVAL || error == ENOSYS)
-        return true;
-    if (error == ENOSPC)
-        return disk_full(output, size, left, fault);
-    errno = error;
-    return output_fault(output, "cannot reserve its size", fault);
-}
-
 bool output_create(const char *path, uint64_t size, unsigned mode, struct output **out,
                    struct fault *fault)
 {
@@ -104,7 +169,8 @@ bool output_create(const char *path, uint64_t size, unsigned mode, struct output
     else if (size > INT64_MAX)
         fault_set(fault, FAULT_FILE, "%s: %llu bytes are more than a file can hold", path,
                   (unsigned long long)size);
-    else if (open_part(output, mode, fault) && reserve(output, size, fault)) {
+    else if (open_part(output, mode, fault) &&
+             descriptor_reserve(output->descriptor, output->path, size, fault)) {
         *out = output;
         return true;
     }
@@ -112,75 +178,12 @@ bool output_create(const char *path, uint64_t size, unsigned mode, struct output
     return false;
 }
 
-static bool write_at(struct output *output, const char *bytes, size_t size, uint64_t offset,
-                     struct fault *fault)
-{
-    while (size > 0) {
-        ssize_t put = pwrite(output->descriptor, bytes, size, (off_t)offset);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0) {
-            if (put == 0)
-                errno = EIO;
-            return output_fault(output, "cannot write", fault);
-        }
-        bytes += put;
-        offset += (uint64_t)put;
-        size -= (size_t)put;
-    }
-    return true;
-}
-
 bool output_append(struct output *output, const void *bytes, size_t size, struct fault *fault)
 {
-    if (!write_at(output, bytes, size, output->end, fault))
+    if (!descriptor_write(output->descriptor, output->path, output->end, bytes, size, fault))
         return false;
     output->end += size;
     return true;
-}
-
-static int sync_descriptor(int descriptor)
-{
-    int result;
-    do
-        result = fsync(descriptor);
-    while (result != 0 && errno == EINTR);
-    return result;
-}
-
-static bool sync_part(const struct output *output, struct fault *fault)
-{
-    return sync_descriptor(output->descriptor) == 0 ||
-           output_fault(output, "cannot make it durable", fault);
-}
-
-static bool set_size(const struct output *output, struct fault *fault)
-{
-    int result;
-    do
-        result = ftruncate(output->descriptor, (off_t)output->end);
-    while (result != 0 && errno == EINTR);
-    return result == 0 || output_fault(output, "cannot set its size", fault);
-}
-
-/* A rename is durable only when the folder is. */
-static bool sync_folder(const struct output *output, struct fault *fault)
-{
-    const char *slash = strrchr(output->path, '/');
-    char *folder = strdup(slash ? output->path : ".");
-    if (!folder)
-        return fault_set(fault, FAULT_MEMORY, "%s: no memory to write it", output->path);
-    if (slash)
-        folder[slash - output->path + 1] = 0;
-    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(folder);
-    if (descriptor < 0)
-        return output_fault(output, "cannot open its folder", fault);
-    /* EINVAL: a file system whose folders need no sync */
-    bool done = sync_descriptor(descriptor) == 0 || errno == EINVAL ||
-                output_fault(output, "cannot make its folder durable", fault);
-    close(descriptor);
-    return done;
 }
 
 static bool close_part(struct output *output, struct fault *fault)
@@ -193,16 +196,19 @@ static bool close_part(struct output *output, struct fault *fault)
 
 bool output_finish(struct output *output, const void *first, size_t size, struct fault *fault)
 {
-    if (!set_size(output, fault) || !sync_part(output, fault))
+    int descriptor = output->descriptor;
+    if (!descriptor_cut(descriptor, output->path, output->end, fault) ||
+        !descriptor_sync(descriptor, output->path, fault))
         return false;
-    if (size > 0 && (!write_at(output, first, size, 0, fault) || !sync_part(output, fault)))
+    if (size > 0 && (!descriptor_write(descriptor, output->path, 0, first, size, fault) ||
+                     !descriptor_sync(descriptor, output->path, fault)))
         return false;
     if (!close_part(output, fault))
         return false;
     if (rename(output->part, output->path) != 0)
         return output_fault(output, "cannot rename the part file", fault);
     output->present = false;
-    return sync_folder(output, fault);
+    return folder_sync(output->path, fault);
 }
 
 void output_destroy(struct output *output)

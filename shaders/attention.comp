@@ -11,7 +11,7 @@
  *   o' = o e^(m-m') + sum_j e^(s_j-m') V_j
  *
  * Scores: an invocation a key. Output: an invocation a word of the head. A fully masked row is 0.
- * Caches as in rope_store.comp. Dispatch: x = ceil(tokens * GROUP / ROWS), y = K/V head, z = chunk.
+ * Caches as in cache.glsl. Dispatch: x = ceil(tokens * GROUP / ROWS), y = K/V head, z = chunk.
  * Any token count, HEAD_DIM and key count; KEYS is a multiple of WG. */
 #include "common.glsl"
 #define QUANT_BINDING 7
@@ -51,13 +51,9 @@ layout(binding = 6, std430) writeonly buffer Partials
     float partials[]; /* [tokens * heads][chunk_max][HEAD_DIM + 2] */
 };
 #include "attention.glsl"
+#include "cache.glsl"
 
-#ifdef KV_F32
-const uint WORDS = HEAD_DIM;
-#else
-const uint WORDS = (HEAD_DIM + 1) / 2;
-#endif
-const uint WORD_LANES = (WORDS + WG - 1) / WG;    /* words of an invocation */
+const uint WORD_LANES = (ROW_WORDS + WG - 1) / WG; /* words of an invocation */
 const uint ROW_LANES = WG > ROWS ? WG / ROWS : 1; /* invocations that share a row's statistics */
 
 shared float q_tile[ROWS * HEAD_DIM];
@@ -68,14 +64,26 @@ shared float row_max[2 * ROWS];
 shared float row_sum[ROWS];
 shared float row_fix[ROWS];
 
-vec2 output_sum[ROWS][WORD_LANES];
+cache_values output_sum[ROWS][WORD_LANES];
 
-vec2 unpack_word(uint word)
+/* d of the block that word `word` of a row lies in. */
+float key_scale(uint row, uint word)
 {
-#ifdef KV_F32
-    return vec2(uintBitsToFloat(word), 0.0);
+#ifdef KV_Q8_0
+    const uint block = word / BLOCK_WORDS, scales = kv_heads * context * ROW_WORDS;
+    return unpackHalf2x16(k_cache[scales + row * SCALE_WORDS + block / 2])[block % 2];
 #else
-    return unpackHalf2x16(word);
+    return 1.0;
+#endif
+}
+
+float value_scale(uint row, uint word)
+{
+#ifdef KV_Q8_0
+    const uint block = word / BLOCK_WORDS, scales = kv_heads * context * ROW_WORDS;
+    return unpackHalf2x16(v_cache[scales + row * SCALE_WORDS + block / 2])[block % 2];
+#else
+    return 1.0;
 #endif
 }
 
@@ -91,7 +99,7 @@ void load_queries()
     }
     for (uint r = 0; r < ROWS; r++)
         for (uint i = 0; i < WORD_LANES; i++)
-            output_sum[r][i] = vec2(0.0);
+            output_sum[r][i] = cache_values(0.0);
     barrier();
 }
 
@@ -100,21 +108,18 @@ void score_block(uint first, uint end)
 {
     for (uint i = gl_LocalInvocationID.x; i < KEYS; i += WG) {
         const uint key = first + i;
-        const uint base = (gl_WorkGroupID.y * context + min(key, end - 1)) * WORDS;
-        float sums[ROWS];
+        const uint row = gl_WorkGroupID.y * context + min(key, end - 1);
+        float sums[ROWS], d = 1.0;
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             sums[r] = 0.0;
-        for (uint w = 0; w < WORDS; w++) {
-            const vec2 pair = unpack_word(k_cache[base + w]);
-            [[unroll]] for (uint r = 0; r < ROWS; r++) {
-#ifdef KV_F32
-                sums[r] += q_tile[r * HEAD_DIM + w] * pair.x;
-#else
-                sums[r] += q_tile[r * HEAD_DIM + 2 * w] * pair.x;
-                if (HEAD_DIM % 2 == 0 || 2 * w + 1 < HEAD_DIM)
-                    sums[r] += q_tile[r * HEAD_DIM + 2 * w + 1] * pair.y;
-#endif
-            }
+        for (uint w = 0; w < ROW_WORDS; w++) {
+            if (w % BLOCK_WORDS == 0)
+                d = key_scale(row, w);
+            const cache_values values = unpack_word(k_cache[row * ROW_WORDS + w], d);
+            [[unroll]] for (uint r = 0; r < ROWS; r++)
+                [[unroll]] for (uint c = 0; c < PACK; c++)
+                    if (HEAD_DIM % PACK == 0 || w * PACK + c < HEAD_DIM)
+                        sums[r] += q_tile[r * HEAD_DIM + w * PACK + c] * values[c];
         }
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             score[r * KEYS + i] = key < end ? adjusted(sums[r] * scale, key, r) : NONE;
@@ -156,16 +161,17 @@ void soften_block(uint turn)
 /* l' and o' of a block of `count` keys. */
 void add_block(uint first, uint count)
 {
-    const uint base = (gl_WorkGroupID.y * context + first) * WORDS;
+    const uint base = gl_WorkGroupID.y * context + first;
     for (uint i = 0; i < WORD_LANES; i++) {
-        const uint word = min(gl_LocalInvocationID.x + i * WG, WORDS - 1);
-        vec2 sums[ROWS];
+        const uint word = min(gl_LocalInvocationID.x + i * WG, ROW_WORDS - 1);
+        cache_values sums[ROWS];
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             sums[r] = output_sum[r][i] * row_fix[r];
         for (uint j = 0; j < count; j++) {
-            const vec2 pair = unpack_word(v_cache[base + j * WORDS + word]);
+            const cache_values values = unpack_word(v_cache[(base + j) * ROW_WORDS + word],
+                                                    value_scale(base + j, word));
             [[unroll]] for (uint r = 0; r < ROWS; r++)
-                sums[r] += score[r * KEYS + j] * pair;
+                sums[r] += score[r * KEYS + j] * values;
         }
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             output_sum[r][i] = sums[r];
@@ -232,16 +238,12 @@ void stage_output()
         const float factor = PARTIAL != 0 ? 1.0 : total > 0.0 ? 1.0 / total : 0.0;
         for (uint i = 0; i < WORD_LANES; i++) {
             const uint word = gl_LocalInvocationID.x + i * WG;
-            const vec2 pair = output_sum[r][i] * factor;
-            if (word >= WORDS)
+            const cache_values values = output_sum[r][i] * factor;
+            if (word >= ROW_WORDS)
                 continue;
-#ifdef KV_F32
-            q_tile[r * HEAD_DIM + word] = pair.x;
-#else
-            q_tile[r * HEAD_DIM + 2 * word] = pair.x;
-            if (2 * word + 1 < HEAD_DIM)
-                q_tile[r * HEAD_DIM + 2 * word + 1] = pair.y;
-#endif
+            [[unroll]] for (uint c = 0; c < PACK; c++)
+                if (word * PACK + c < HEAD_DIM)
+                    q_tile[r * HEAD_DIM + word * PACK + c] = values[c];
         }
     }
     barrier();

@@ -11,7 +11,8 @@
  * A block is WG keys. Scores: a lane a key, K fetched 8 numbers at a time, q broadcast. Output: a
  * lane 8 numbers of the head, e^(s-m) broadcast. m is raised only when a score exceeds it by more
  * than 8 (nothing overflows: e^8 is small), so the reference m may lie below the maximum.
- * WG is the subgroup size. HEAD_DIM is a multiple of 8 and of WG; f16 caches; float32 output. */
+ * WG is the subgroup size. HEAD_DIM is a multiple of 8 and of WG; f16 or 8-bit caches; float32
+ * output. */
 #include "common.glsl"
 
 layout(constant_id = 1) const uint ROWS = 4;
@@ -23,14 +24,29 @@ layout(binding = 1, std430) readonly buffer Query
 {
     float q[];
 };
+#ifdef KV_Q8_0
+#define unit_words uvec2 /* eight numbers of a cached head */
+#else
+#define unit_words uvec4
+#endif
 layout(binding = 2, std430) readonly buffer KeyCache
 {
-    uvec4 k_cache[];
+    unit_words k_cache[];
 };
 layout(binding = 3, std430) readonly buffer ValueCache
 {
-    uvec4 v_cache[];
+    unit_words v_cache[];
 };
+#ifdef KV_Q8_0
+layout(binding = 2, std430) readonly buffer KeyScales
+{
+    uint k_scales[]; /* the same memory */
+};
+layout(binding = 3, std430) readonly buffer ValueScales
+{
+    uint v_scales[];
+};
+#endif
 layout(binding = 4, std430) readonly buffer Slopes
 {
     float slopes[]; /* [heads] */
@@ -44,8 +60,9 @@ layout(binding = 6, std430) writeonly buffer Partials
     float partials[]; /* [tokens * heads][chunk_max][HEAD_DIM + 2] */
 };
 #include "attention.glsl"
+#include "cache.glsl"
 
-const uint UNITS = HEAD_DIM / 8;              /* uvec4 of a cached head */
+const uint UNITS = HEAD_DIM / 8;               /* of a cached head */
 const uint UNIT_LANES = (UNITS + WG - 1) / WG; /* units of a lane */
 const uint SUMS = UNIT_LANES * 8;              /* output numbers of a lane and row */
 const uint QUERIES = HEAD_DIM / WG;
@@ -70,23 +87,46 @@ void load_rows()
     }
 }
 
+/* d of the block of a unit. */
+float key_scale(uint row, uint unit)
+{
+#ifdef KV_Q8_0
+    const uint scales = kv_heads * context * ROW_WORDS;
+    return unpackHalf2x16(k_scales[scales + row * SCALE_WORDS + unit / 8])[unit / 4 % 2];
+#else
+    return 1.0;
+#endif
+}
+
+float value_scale(uint row, uint unit)
+{
+#ifdef KV_Q8_0
+    const uint scales = kv_heads * context * ROW_WORDS;
+    return unpackHalf2x16(v_scales[scales + row * SCALE_WORDS + unit / 8])[unit / 4 % 2];
+#else
+    return 1.0;
+#endif
+}
+
 /* score[r] = q_r K^T of this lane's key. */
 void score_keys(uint first, uint end, out float score[ROWS])
 {
     const uint key = min(first + gl_SubgroupInvocationID, end - 1);
-    const uint base = (gl_WorkGroupID.y * context + key) * UNITS;
+    const uint row = gl_WorkGroupID.y * context + key;
+    float d = 1.0;
     [[unroll]] for (uint r = 0; r < ROWS; r++)
         score[r] = 0.0;
     [[unroll]] for (uint u = 0; u < UNITS; u++) {
-        const uvec4 words = k_cache[base + u];
-        [[unroll]] for (uint j = 0; j < 4; j++) {
-            const vec2 pair = unpackHalf2x16(words[j]);
-            const uint at = u * 8 + j * 2;
-            [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                score[r] +=
-                    subgroupBroadcast(query[r * QUERIES + at / WG], at % WG) * pair.x;
-                score[r] +=
-                    subgroupBroadcast(query[r * QUERIES + (at + 1) / WG], (at + 1) % WG) * pair.y;
+        const unit_words words = k_cache[row * UNITS + u];
+        if (u % 4 == 0)
+            d = key_scale(row, u);
+        [[unroll]] for (uint j = 0; j < 8 / PACK; j++) {
+            const cache_values values = unpack_word(words[j], d);
+            [[unroll]] for (uint c = 0; c < PACK; c++) {
+                const uint at = u * 8 + j * PACK + c;
+                [[unroll]] for (uint r = 0; r < ROWS; r++)
+                    score[r] +=
+                        subgroupBroadcast(query[r * QUERIES + at / WG], at % WG) * values[c];
             }
         }
     }
@@ -125,15 +165,17 @@ void soften(uint key, uint end, inout float score[ROWS])
 void add_values(uint first, uint end, float weight[ROWS])
 {
     [[unroll]] for (uint j = 0; j < WG; j++) {
-        const uint base = (gl_WorkGroupID.y * context + min(first + j, end - 1)) * UNITS;
+        const uint row = gl_WorkGroupID.y * context + min(first + j, end - 1);
         [[unroll]] for (uint i = 0; i < UNIT_LANES; i++) {
-            const uvec4 words = v_cache[base + min(gl_SubgroupInvocationID + i * WG, UNITS - 1)];
-            [[unroll]] for (uint n = 0; n < 4; n++) {
-                const vec2 pair = unpackHalf2x16(words[n]);
+            const uint unit = min(gl_SubgroupInvocationID + i * WG, UNITS - 1);
+            const unit_words words = v_cache[row * UNITS + unit];
+            const float d = value_scale(row, unit);
+            [[unroll]] for (uint n = 0; n < 8 / PACK; n++) {
+                const cache_values values = unpack_word(words[n], d);
                 [[unroll]] for (uint r = 0; r < ROWS; r++) {
                     const float w = subgroupBroadcast(weight[r], j);
-                    sums[r * SUMS + i * 8 + n * 2] += w * pair.x;
-                    sums[r * SUMS + i * 8 + n * 2 + 1] += w * pair.y;
+                    [[unroll]] for (uint c = 0; c < PACK; c++)
+                        sums[r * SUMS + i * 8 + n * PACK + c] += w * values[c];
                 }
             }
         }

@@ -7,14 +7,14 @@
  *   k head: the same, into the key cache        v head: into the value cache, unchanged
  *
  * Rotation of the pair (a, b) with the table's (cos, sin): (a cos - b sin, a sin + b cos); the pair
- * is (i, i + dims/2), or (2i, 2i + 1) with `adjacent`. Caches are [kv_head][context][words], two
- * f16 a word (words = ceil(HEAD_DIM / 2)), or one f32 a word with KV_F32.
+ * is (i, i + dims/2), or (2i, 2i + 1) with `adjacent`. Caches as in cache.glsl.
  * Serves the unfused steps too: k_heads = v_heads = 0 is ROPE, q_heads = 0 and dims = 0 KV_STORE.
  * Dispatch: x = q_heads + k_heads + v_heads, y = token. Any HEAD_DIM. */
 #include "common.glsl"
 #include "reduce.glsl"
 
 layout(constant_id = 1) const uint HEAD_DIM = 64;
+#include "cache.glsl"
 
 layout(binding = 1, std430) readonly buffer Query
 {
@@ -113,35 +113,102 @@ void load_key(uint first)
     barrier();
 }
 
-#ifdef KV_F32
-const uint words = HEAD_DIM;
-#else
-const uint words = (HEAD_DIM + 1) / 2;
-#endif
+#ifdef KV_Q8_0
+shared float numbers[HEAD_DIM];          /* what is stored */
+shared uint half_scale[2 * SCALE_WORDS]; /* bits of an f16 */
 
-void store_key(uint first, uint position)
+/* d of a block. What is not finite makes it NaN: a failure must show. */
+uint scale_bits(uint block)
 {
-    for (uint w = gl_LocalInvocationID.x; w < words; w += WG) {
+    float largest = 0.0;
+    bool finite = true;
+    for (uint i = block * 32; i < min(block * 32 + 32, HEAD_DIM); i++) {
+        finite = finite && (floatBitsToUint(numbers[i]) & 0x7F800000u) != 0x7F800000u;
+        largest = max(largest, abs(numbers[i]));
+    }
+    return finite ? packHalf2x16(vec2(largest / 127.0, 0.0)) : 0x7E00u;
+}
+
+/* All invocations call, `numbers` being filled. */
+void measure_blocks()
+{
+    barrier();
+    for (uint b = gl_LocalInvocationID.x; b < 2 * SCALE_WORDS; b += WG)
+        half_scale[b] = scale_bits(b);
+    barrier();
+}
+
+/* Ties go away from zero. */
+uint quant_byte(uint i)
+{
+    if (i >= HEAD_DIM)
+        return 0;
+    const float d = unpackHalf2x16(half_scale[i / 32]).x;
+    if (!(d > 0.0 && d <= 65504.0))
+        return 0;
+    const float q = min(floor(abs(numbers[i]) / d + 0.5), 127.0);
+    return uint(int(numbers[i] < 0.0 ? -q : q)) & 0xFFu;
+}
+
+uint quant_word(uint w)
+{
+    return quant_byte(4 * w) | quant_byte(4 * w + 1) << 8 | quant_byte(4 * w + 2) << 16 |
+           quant_byte(4 * w + 3) << 24;
+}
+
+uint scale_word(uint w)
+{
+    return half_scale[2 * w] | half_scale[2 * w + 1] << 16;
+}
+
+void store_key(uint row, uint position)
+{
+    const uint scales = k_heads * context * ROW_WORDS + row * SCALE_WORDS;
+    for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG)
+        numbers[i] = rotated(i, position);
+    measure_blocks();
+    for (uint w = gl_LocalInvocationID.x; w < ROW_WORDS; w += WG)
+        k_cache[row * ROW_WORDS + w] = quant_word(w);
+    for (uint w = gl_LocalInvocationID.x; w < SCALE_WORDS; w += WG)
+        k_cache[scales + w] = scale_word(w);
+}
+
+void store_value(uint row, uint source)
+{
+    const uint scales = v_heads * context * ROW_WORDS + row * SCALE_WORDS;
+    for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG)
+        numbers[i] = v[source + i];
+    measure_blocks();
+    for (uint w = gl_LocalInvocationID.x; w < ROW_WORDS; w += WG)
+        v_cache[row * ROW_WORDS + w] = quant_word(w);
+    for (uint w = gl_LocalInvocationID.x; w < SCALE_WORDS; w += WG)
+        v_cache[scales + w] = scale_word(w);
+}
+#else
+void store_key(uint row, uint position)
+{
+    for (uint w = gl_LocalInvocationID.x; w < ROW_WORDS; w += WG) {
 #ifdef KV_F32
-        k_cache[first + w] = floatBitsToUint(rotated(w, position));
+        k_cache[row * ROW_WORDS + w] = floatBitsToUint(rotated(w, position));
 #else
         const float next = 2 * w + 1 < HEAD_DIM ? rotated(2 * w + 1, position) : 0.0;
-        k_cache[first + w] = packHalf2x16(vec2(rotated(2 * w, position), next));
+        k_cache[row * ROW_WORDS + w] = packHalf2x16(vec2(rotated(2 * w, position), next));
 #endif
     }
 }
 
-void store_value(uint first, uint source)
+void store_value(uint row, uint source)
 {
-    for (uint w = gl_LocalInvocationID.x; w < words; w += WG) {
+    for (uint w = gl_LocalInvocationID.x; w < ROW_WORDS; w += WG) {
 #ifdef KV_F32
-        v_cache[first + w] = floatBitsToUint(v[source + w]);
+        v_cache[row * ROW_WORDS + w] = floatBitsToUint(v[source + w]);
 #else
         const float next = 2 * w + 1 < HEAD_DIM ? v[source + 2 * w + 1] : 0.0;
-        v_cache[first + w] = packHalf2x16(vec2(v[source + 2 * w], next));
+        v_cache[row * ROW_WORDS + w] = packHalf2x16(vec2(v[source + 2 * w], next));
 #endif
     }
 }
+#endif
 
 void main()
 {
@@ -160,10 +227,10 @@ void main()
     index -= q_heads;
     if (index < k_heads) {
         load_key(k_first + (token * k_heads + index) * HEAD_DIM);
-        store_key((index * context + position) * words, position);
+        store_key(index * context + position, position);
         return;
     }
     index -= k_heads;
-    store_value((index * context + position) * words,
+    store_value(index * context + position,
                 v_first + (token * v_heads + index) * HEAD_DIM);
 }

@@ -1,4 +1,5 @@
 /* cmd_bench.c: lichen bench: speed, by bench/bench_speed.c. */
+#include "bench_chart.h"
 #include "bench_peer.h"
 #include "bench_report.h"
 #include "command.h"
@@ -14,9 +15,10 @@ struct bench_command {
     struct common common;
     uint32_t prompt, tokens, repeats;
     struct option_counts depths;
-    bool csv, no_start;
-    const char *compare, *peer_folder, *peer_program;
+    bool csv, no_start, kernels;
+    const char *png, *compare, *peer_folder, *peer_program;
     json_t *old;
+    struct result_file picture;
     struct host host;
     struct lichen_engine *engine;
     struct bench_peer *peer;
@@ -39,15 +41,23 @@ static void bench_options_add(struct bench_command *bench, struct option_set *se
          "beside llama.cpp's prebuilt library in FOLDER, in turn", 0},
         {"peer-program", 0, OPTION_TEXT, &bench->peer_program, "FILE",
          "lichen-peer, if it is not beside lichen", 0},
-        {"png", 0, OPTION_NOT_YET, NULL, "FILE", "a picture", 0},
-        {"kernels", 0, OPTION_NOT_YET, NULL, NULL, "each kernel", 0},
-        {"shape", 0, OPTION_NOT_YET, NULL, "SHAPE", "random weights of that shape", 0},
-        {"type", 0, OPTION_NOT_YET, NULL, "TYPE", "with --shape", 0},
+        {"png", 0, OPTION_TEXT, &bench->png, "FILE", "and a picture of the results", 0},
+        {"kernels", 0, OPTION_FLAG, &bench->kernels, NULL,
+         "where the time goes: each kernel, by timestamps", 0},
     };
     option_set_add(set, specs, sizeof specs / sizeof specs[0]);
+    common_add_shape(&bench->common, set);
     common_add_session(&bench->common, set);
     common_add_model(&bench->common, set);
     common_add_output(&bench->common, set, true);
+}
+
+/* A peer reads a file, and a start is that of a file. */
+static bool check_shape(struct bench_command *bench)
+{
+    return !bench->common.shape || !bench->peer_folder ||
+           fault_set(&bench->common.fault, FAULT_ARGUMENT,
+                     "--peer needs a model file: --shape has none that it could read");
 }
 
 static bool read_old(struct bench_command *bench)
@@ -110,7 +120,7 @@ static bool measure_start(struct bench_command *bench)
 {
     char folder[] = "/tmp/lichen-bench-XXXXXX", variable[64];
     bench->result.cold_s = bench->result.warm_s = -1;
-    if (bench->no_start)
+    if (bench->no_start || bench->common.shape)
         return true;
     if (!folder_temporary(folder, &bench->common.fault))
         return false;
@@ -149,6 +159,7 @@ static bool measure_speed(struct bench_command *bench)
         .depths = bench->depths.items,
         .depth_count = bench->depths.count,
         .peer = bench->peer,
+        .kernels = bench->kernels,
         .progress = output_progress,
         .context = &bench->common.output,
     };
@@ -192,18 +203,28 @@ static void print_head(const struct bench_command *bench)
     const struct host *host = &bench->host;
     struct lichen_model_info info;
     lichen_model_info(bench->engine, &info);
-    printf("model    %s: %.0f M parameters, %.2f bits each\n", bench->common.path,
-           (double)info.parameters / 1e6, info.bits_per_weight);
+    printf("model    %s%s: %.0f M parameters, %.2f bits each\n", bench->common.path,
+           bench->common.shape ? ", made-up weights" : "", (double)info.parameters / 1e6,
+           info.bits_per_weight);
     printf("device   %s (%s), %s\n", device->name, device->type, device->driver);
     printf("machine  %s, %u processors, %s, load %.2f %.2f %.2f at the start\n", host->processor,
            (unsigned)host->processors, host->system, host->load[0], host->load[1], host->load[2]);
     printf("lichen   %s, median of %u runs\n\n", lichen_version(), (unsigned)bench->repeats);
 }
 
+/* No one shall take made-up weights for a model. */
+static json_t *json_of_measured(const struct bench_command *bench)
+{
+    json_t *model = json_of_model(bench->engine);
+    if (model && bench->common.shape)
+        json_object_set_new(model, "made_up", json_true());
+    return model;
+}
+
 static bool report(struct bench_command *bench)
 {
     if (bench->common.output.json)
-        return output_json(bench_json(&bench->result, json_of_model(bench->engine),
+        return output_json(bench_json(&bench->result, json_of_measured(bench),
                                       json_of_device(lichen_engine_device(bench->engine)),
                                       json_of_machine(&bench->host)),
                            &bench->common.fault);
@@ -214,6 +235,51 @@ static bool report(struct bench_command *bench)
     print_head(bench);
     bench_table(&bench->result, bench->old, stdout);
     return true;
+}
+
+static void chart_head(const struct bench_command *bench, struct bench_chart_head *head)
+{
+    const struct lichen_device *device = lichen_engine_device(bench->engine);
+    struct lichen_model_info info;
+    const char *slash = strrchr(bench->common.path, '/');
+    lichen_model_info(bench->engine, &info);
+    snprintf(head->title, sizeof head->title, "%.250s", slash ? slash + 1 : bench->common.path);
+    snprintf(head->device, sizeof head->device,
+             "%s%.0f M parameters, %.2f bits each, on %.80s, %.80s",
+             bench->common.shape ? "made-up weights, " : "", (double)info.parameters / 1e6,
+             info.bits_per_weight, device->name, device->driver);
+    snprintf(
+        head->foot, sizeof head->foot,
+        "lichen %s, median of %u runs, whiskers 10th to 90th percentile; %.80s, %u processors, "
+        "load %.1f",
+        lichen_version(), (unsigned)bench->repeats, bench->host.processor,
+        (unsigned)bench->host.processors, bench->host.load[0]);
+}
+
+/* Before anything is measured: a picture that cannot be written is refused at once. */
+static bool open_picture(struct bench_command *bench)
+{
+    return !bench->png || result_open(&bench->picture, bench->png, 0666, &bench->common.fault);
+}
+
+static bool draw(struct bench_command *bench)
+{
+    struct fault *fault = &bench->common.fault;
+    struct bench_chart_head head;
+    struct canvas *canvas;
+    void *bytes = NULL;
+    size_t size = 0;
+    if (!bench->png)
+        return true;
+    chart_head(bench, &head);
+    if (!bench_chart_draw(&bench->result, &head, &canvas, fault))
+        return false;
+    bool done = canvas_png(canvas, &bytes, &size, fault) &&
+                result_write(&bench->picture, bytes, size, fault) &&
+                result_commit(&bench->picture, fault);
+    free(bytes);
+    canvas_destroy(canvas);
+    return done;
 }
 
 static int bench_main(const struct command *command, int argc, char **argv)
@@ -234,10 +300,13 @@ static int bench_main(const struct command *command, int argc, char **argv)
         return status;
     }
     host_describe(&bench->host);
-    bool done = read_old(bench) && common_open(&bench->common, false, &bench->engine, NULL) &&
-                measure_start(bench) && open_peer(bench) && measure_speed(bench) &&
-                measure_memory(bench) && report(bench);
+    bool done = check_shape(bench) && read_old(bench) && open_picture(bench) &&
+                common_open(&bench->common, false, &bench->engine, NULL) && measure_start(bench) &&
+                open_peer(bench) && measure_speed(bench) && measure_memory(bench) &&
+                report(bench) && draw(bench);
     status = output_end(done, &bench->common.fault);
+    result_abort(&bench->picture); /* nothing is left of it once it is committed */
+    bench_result_free(&bench->result);
     bench_peer_close(bench->peer);
     lichen_engine_close(bench->engine);
     json_decref(bench->old);
@@ -245,8 +314,18 @@ static int bench_main(const struct command *command, int argc, char **argv)
     return status;
 }
 
-const struct command command_bench = {
-    "bench", "[MODEL]", "how fast a model runs on a device",
+#define X(NAME, ...) " " NAME
+static const char details[] =
     "Prefill of -p tokens and decode of -n tokens behind -d tokens of context, -r times each:\n"
-    "median, 10th and 90th percentile, memory read, and how the program starts.",
-    bench_main};
+    "median, 10th and 90th percentile, memory read, and how the program starts.\n\n"
+    "--shape measures a model of which there is no file: its published figures, made-up weights.\n"
+    "Shapes:"
+#include "shape.def"
+    "\nTypes:"
+#include "shape_type.def"
+    "\nThe mixes (q4_k_m and so on) follow llama.cpp's rule of that name, simplified: without its\n"
+    "exceptions for models of 70B and for experts.";
+#undef X
+
+const struct command command_bench = {"bench", "[MODEL]", "how fast a model runs on a device",
+                                      details, bench_main};

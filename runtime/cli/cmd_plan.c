@@ -19,9 +19,10 @@ static json_t *json_of_plan(const struct lichen_plan *plan)
                              "activations", (json_int_t)heap->activations, "staging",
                              (json_int_t)heap->staging, "total", (json_int_t)heap->total));
     }
-    return json_pack("{s:i, s:I, s:I, s:o, s:b, s:s}", "schema", 1, "ctx",
-                     (json_int_t)plan->context, "batch", (json_int_t)plan->batch, "heaps", heaps,
-                     "fits", (int)plan->fits, "nearest", plan->nearest);
+    return json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:b, s:s}", "schema", 1, "ctx",
+                     (json_int_t)plan->context, "batch", (json_int_t)plan->batch, "layers",
+                     (json_int_t)plan->layers, "host_layers", (json_int_t)plan->host_layers,
+                     "heaps", heaps, "fits", (int)plan->fits, "nearest", plan->nearest);
 }
 
 static void print_row(const struct lichen_plan *plan, const char *name, size_t member)
@@ -56,6 +57,9 @@ static void print_plan(const struct lichen_plan *plan)
     putchar('\n');
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         print_row(plan, rows[i].name, rows[i].member);
+    if (plan->host_layers)
+        printf("%u of %u layers in host memory\n", (unsigned)plan->host_layers,
+               (unsigned)plan->layers);
     if (plan->fits)
         printf("it fits\n");
     else
@@ -67,10 +71,13 @@ static bool plan_find(struct plan *plan)
 {
     struct lichen_engine_options engine;
     struct lichen_session_options session;
-    if (!common_engine_options(&plan->common, &engine))
+    struct common_shape shape;
+    if (!common_engine_options(&plan->common, &shape, &engine))
         return false;
     common_session_options(&plan->common, &session);
-    return lichen_plan(&engine, &session, &plan->found, &plan->common.fault);
+    bool found = lichen_plan(&engine, &session, &plan->found, &plan->common.fault);
+    common_shape_free(&shape);
+    return found;
 }
 
 static int plan_main(const struct command *command, int argc, char **argv)
@@ -81,6 +88,7 @@ static int plan_main(const struct command *command, int argc, char **argv)
     common_init(&plan.common);
     common_add_session(&plan.common, &set);
     common_add_model(&plan.common, &set);
+    common_add_shape(&plan.common, &set);
     common_add_output(&plan.common, &set, true);
     if (!command_begin_model(command, &plan.common, &set, argc, argv, &status))
         return status;

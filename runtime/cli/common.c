@@ -1,7 +1,9 @@
 /* common.c: the options that commands share, and opening engine and session by them. */
 #include "command.h"
 #include "interrupt.h"
+#include "shape.h"
 #include "terminal.h"
+#include <stdlib.h>
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -35,8 +37,22 @@ void common_add_model(struct common *common, struct option_set *set)
         {"threads", 0, OPTION_COUNT, &common->threads, "N", "processors used (0 = all)", 0},
         {"activations", 0, OPTION_CHOICE, &common->activations, "auto|16|8|float",
          "bits of the activations in matrix products", 0},
+        {"gpu-layers", 0, OPTION_TEXT, &common->gpu_layers, "N|auto|all",
+         "layers in device memory, the rest is read from host memory (auto: as many as fit)", 0},
+        {"memory", 0, OPTION_TEXT, &common->memory, "SIZE",
+         "device memory that may be used, as 2G (what is free)", 0},
         {"exact", 0, OPTION_FLAG, &common->exact, NULL,
          "float activations, fixed order: the same logits whatever the batch", 0},
+    };
+    option_set_add(set, specs, COUNT(specs));
+}
+
+void common_add_shape(struct common *common, struct option_set *set)
+{
+    const struct option_spec specs[] = {
+        {"shape", 0, OPTION_TEXT, &common->shape, "NAME",
+         "no file: a well-known model with made-up weights", 0},
+        {"type", 0, OPTION_TEXT, &common->type, "TYPE", "its weights (q4_k_m)", 0},
     };
     option_set_add(set, specs, COUNT(specs));
 }
@@ -79,7 +95,55 @@ void common_add_sampler(struct common *common, struct option_set *set)
     option_set_add(set, specs, COUNT(specs));
 }
 
-bool common_engine_options(struct common *common, struct lichen_engine_options *options)
+static bool find_or_make(struct common *common, struct common_shape *shape,
+                         struct lichen_engine_options *options)
+{
+    struct fault *fault = &common->fault;
+    *shape = (struct common_shape){0};
+    if (!common->shape)
+        return common->type ? fault_set(fault, FAULT_ARGUMENT, "--type is the type of a --shape")
+                            : model_find(common->model, common->path, fault);
+    if (common->model)
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "--shape %.60s makes up a model: it takes no file beside it",
+                         common->shape);
+    struct shape_header header;
+    if (!shape_make(common->shape, common->type ? common->type : "q4_k_m", &header, fault))
+        return false;
+    snprintf(common->path, sizeof common->path, "%s", header.name);
+    shape->header = header.bytes;
+    shape->synthetic = (struct lichen_synthetic){header.bytes, header.size};
+    options->synthetic = &shape->synthetic;
+    return true;
+}
+
+void common_shape_free(struct common_shape *shape)
+{
+    free(shape->header);
+    *shape = (struct common_shape){0};
+}
+
+static bool place_options(const struct common *common, struct lichen_engine_options *options,
+                          struct fault *fault)
+{
+    const char *layers = common->gpu_layers ? common->gpu_layers : "auto";
+    uint64_t count = UINT32_MAX;
+    options->layers_chosen = strcmp(layers, "auto") != 0;
+    if (options->layers_chosen && strcmp(layers, "all") != 0 &&
+        !parse_size(layers, UINT32_MAX, &count))
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "--gpu-layers: expected a whole number, auto or all, found '%.40s'",
+                         layers);
+    options->gpu_layers = (uint32_t)count;
+    if (common->memory &&
+        (!parse_size(common->memory, UINT64_MAX, &options->memory) || !options->memory))
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "--memory: expected a size as 512M or 2G, found '%.40s'", common->memory);
+    return true;
+}
+
+bool common_engine_options(struct common *common, struct common_shape *shape,
+                           struct lichen_engine_options *options)
 {
     static const enum lichen_activations activations[] = {
         LICHEN_ACTIVATIONS_AUTO, LICHEN_ACTIVATIONS_16, LICHEN_ACTIVATIONS_8,
@@ -92,7 +156,7 @@ bool common_engine_options(struct common *common, struct lichen_engine_options *
     options->progress = output_progress;
     options->progress_context = &common->output;
     options->model = common->path;
-    return model_find(common->model, common->path, &common->fault);
+    return place_options(common, options, &common->fault) && find_or_make(common, shape, options);
 }
 
 void common_session_options(const struct common *common, struct lichen_session_options *options)
@@ -101,6 +165,17 @@ void common_session_options(const struct common *common, struct lichen_session_o
     options->context = common->ctx;
     options->kv = (enum lichen_kv)common->kv;
     options->sampler = common->sampler;
+}
+
+static void describe_layers(const struct common *common, const struct lichen_engine *engine)
+{
+    struct lichen_model_info info;
+    lichen_model_info(engine, &info);
+    if (info.host_layers)
+        output_note(&common->output,
+                    "%u of %u layers lie in host memory and are read over the bus: slower; "
+                    "lichen plan shows what would fit",
+                    (unsigned)info.host_layers, (unsigned)info.layers);
 }
 
 static void describe_device(const struct common *common, const struct lichen_engine *engine)
@@ -119,22 +194,29 @@ bool common_open(struct common *common, bool vocabulary_only, struct lichen_engi
                  double *load_s)
 {
     struct lichen_engine_options options;
-    if (!common_engine_options(common, &options))
+    struct lichen_session_options session;
+    struct common_shape shape;
+    if (!common_engine_options(common, &shape, &options))
         return false;
+    common_session_options(common, &session);
+    options.session = common->leave_room ? &session : NULL;
     char cache[PATH_SIZE];
     folder_of_cache(cache);
     options.vocabulary_only = vocabulary_only;
     options.cache_folder = !vocabulary_only && cache[0] && folder_make(cache, NULL) ? cache : NULL;
     uint64_t start = time_ns();
     bool done = lichen_engine_open(&options, engine, &common->fault);
+    common_shape_free(&shape);
     output_progress_end(&common->output);
     if (!done)
         return false;
     double elapsed = (double)(time_ns() - start) / 1e9;
     if (load_s)
         *load_s = elapsed;
-    if (!vocabulary_only)
+    if (!vocabulary_only) {
         describe_device(common, *engine);
+        describe_layers(common, *engine);
+    }
     output_detail(&common->output, "opened %s in %.2f s", common->path, elapsed);
     return true;
 }

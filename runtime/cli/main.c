@@ -11,19 +11,15 @@ static const struct command command_help_entry = {"help", "[COMMAND]",
                                                   "command is used",
                                                   NULL, help_main};
 static const struct command not_yet[] = {
-    {"convert", "", "(not yet) a checkpoint to a quantized GGUF file", NULL, NULL},
-    {"calibrate", "", "(not yet) activation statistics for the converter", NULL, NULL},
-    {"loss", "", "(not yet) what quantization costs", NULL, NULL},
-    {"verify", "", "(not yet) the file's own proof", NULL, NULL},
     {"doctor", "", "(not yet) one page on what is wrong and what to do", NULL, NULL},
     {"serve", "", "(not yet) an HTTP server on this machine", NULL, NULL},
 };
 
 static const struct command *const commands[] = {
-    &command_chat,     &command_run,        &command_bench,  &command_devices,
-    &command_info,     &command_plan,       &command_logits, &command_tokenize,
-    &command_template, &command_help_entry, &not_yet[0],     &not_yet[1],
-    &not_yet[2],       &not_yet[3],         &not_yet[4],     &not_yet[5],
+    &command_chat,      &command_run,        &command_bench,  &command_convert,
+    &command_calibrate, &command_loss,       &command_verify, &command_devices,
+    &command_info,      &command_plan,       &command_logits, &command_tokenize,
+    &command_template,  &command_help_entry, &not_yet[0],     &not_yet[1],
 };
 
 static void print_usage(FILE *stream)

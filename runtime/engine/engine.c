@@ -58,6 +58,9 @@ struct lichen_engine *engine_new(const struct lichen_engine_options *options, st
     engine->lock_ready = mtx_init(&engine->lock, mtx_plain) == thrd_success;
     engine->activations = activation_format(options);
     engine->exact = options->exact;
+    engine->layers_chosen = options->layers_chosen;
+    engine->gpu_layers = options->gpu_layers;
+    engine->memory_limit = options->memory;
     engine->vocabulary_only = options->vocabulary_only;
     engine->on_cpu = options->device && strcmp(options->device, "cpu") == 0;
     uint32_t threads = options->threads ? options->threads : processor_count();
@@ -99,7 +102,11 @@ bool engine_header(struct lichen_engine *engine, const struct lichen_engine_opti
 {
     if (!options->model)
         return fault_set(fault, FAULT_ARGUMENT, "no model file was named");
-    if (!gguf_open(options->model, &engine->gguf, fault))
+    bool (*open)(const char *, struct gguf **, struct fault *) =
+        options->unfinished ? gguf_open_unfinished : gguf_open;
+    if (options->synthetic ? !gguf_parse_synthetic(options->synthetic->header,
+                                                   options->synthetic->size, &engine->gguf, fault)
+                           : !open(options->model, &engine->gguf, fault))
         return false;
     struct gguf_string name = {"", 0};
     if (!gguf_text(engine->gguf, "general.name", false, &name, fault))
@@ -107,8 +114,7 @@ bool engine_header(struct lichen_engine *engine, const struct lichen_engine_opti
     engine->name = arena_copy(&engine->arena, name.bytes, name.size);
     if (!engine->name)
         return no_memory(fault);
-    if (!tokenizer_create(engine->gguf, &engine->tokenizer, fault) ||
-        !template_load(engine, fault))
+    if (!tokenizer_create(engine->gguf, &engine->tokenizer, fault) || !template_load(engine, fault))
         return fault_file(fault, options->model);
     if (options->vocabulary_only) {
         /* The shape for lichen info; what cannot run still has a vocabulary. */
@@ -117,10 +123,10 @@ bool engine_header(struct lichen_engine *engine, const struct lichen_engine_opti
                         &engine->info, NULL);
         return true;
     }
-    if (!model_build(engine->gguf, tokenizer_count(engine->tokenizer), &engine->plan,
-                     &engine->info, fault))
+    if (!model_build(engine->gguf, tokenizer_count(engine->tokenizer), &engine->plan, &engine->info,
+                     fault))
         return fault_file(fault, options->model);
-    return true;
+    return engine_linears(engine, fault);
 }
 
 bool lichen_engine_open(const struct lichen_engine_options *options, struct lichen_engine **out,
@@ -133,6 +139,7 @@ bool lichen_engine_open(const struct lichen_engine_options *options, struct lich
     if (!engine_header(engine, options, fault) ||
         (!options->vocabulary_only &&
          (!engine_device_open(engine, fault) ||
+          !engine_layers_place(engine, options->session, fault) ||
           !engine_weights_load(engine, options->progress, options->progress_context, fault)))) {
         lichen_engine_close(engine);
         return false;
@@ -170,8 +177,7 @@ static void tensor_totals(const struct gguf *gguf, uint64_t *weights, uint64_t *
 
 void lichen_model_info(const struct lichen_engine *engine, struct lichen_model_info *info)
 {
-    const struct gguf_entry *architecture =
-        gguf_entry_find(engine->gguf, "general.architecture");
+    const struct gguf_entry *architecture = gguf_entry_find(engine->gguf, "general.architecture");
     memset(info, 0, sizeof *info);
     info->path = engine->model_path;
     info->architecture = engine->info.architecture;
@@ -184,6 +190,7 @@ void lichen_model_info(const struct lichen_engine *engine, struct lichen_model_i
     if (info->parameters)
         info->bits_per_weight = 8.0 * (double)info->tensor_size / (double)info->parameters;
     info->layers = engine->info.layers;
+    info->host_layers = engine->host_layers;
     info->dim = engine->info.dim;
     info->heads = engine->info.heads;
     info->kv_heads = engine->info.kv_heads;
@@ -198,8 +205,7 @@ void lichen_model_info(const struct lichen_engine *engine, struct lichen_model_i
                     sizeof engine->info.architecture);
 }
 
-void lichen_tensor(const struct lichen_engine *engine, uint32_t index,
-                   struct lichen_tensor *tensor)
+void lichen_tensor(const struct lichen_engine *engine, uint32_t index, struct lichen_tensor *tensor)
 {
     const struct gguf_tensor *source = gguf_tensor_at(engine->gguf, index);
     memset(tensor, 0, sizeof *tensor);

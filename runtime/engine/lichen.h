@@ -71,14 +71,36 @@ enum lichen_activations {
     LICHEN_ACTIVATIONS_FLOAT
 };
 
+/* A GGUF header in memory, without tensor data: the weights are made up, the same every time, finite
+ * and of usual size. It loads and runs as a file does; what it says means nothing. For measuring
+ * speed. */
+struct lichen_synthetic {
+    const void *header; /* [size], read at open only */
+    size_t size;
+};
+
+struct lichen_session_options;
+
 struct lichen_engine_options {
     const char *model;        /* path of a GGUF file; of a split one any shard */
+    const struct lichen_synthetic *synthetic; /* instead of a file; model then names it in messages;
+                                                 NULL = none */
     const char *device;       /* NULL = best Vulkan device; index, part of a name, UUID, "cpu" */
     const char *cache_folder; /* pipeline cache and such; NULL = none is kept */
     uint32_t threads;         /* of the C executor and of loading; 0 = all processors */
     enum lichen_activations activations;
     bool exact;               /* float activations, fixed reduction order */
     bool vocabulary_only;     /* tokenizer, template, metadata; no weights, no device */
+    bool unfinished; /* the file of a converter at work: zeros in the place of its magic */
+    /* Layers whose matrices lie in device memory, counted from the first; more than there are: all.
+     * Not chosen: as many as fit beside a session. The rest lies in host memory, which the device
+     * reads over the bus (slow): lichen_model_info.host_layers says how many. */
+    bool layers_chosen;
+    uint32_t gpu_layers;
+    uint64_t memory; /* bytes of device memory that may be used; 0 = what is free */
+    /* The session that there must be room for, or opening fails and names what fits; NULL: layers
+     * are placed for the default session, and whether it fits shows later. */
+    const struct lichen_session_options *session;
     /* Loading progress; returns false to give up (FAULT_CANCELLED). May be NULL. */
     bool (*progress)(void *context, uint64_t done, uint64_t total);
     void *progress_context;
@@ -97,6 +119,7 @@ struct lichen_model_info {
     uint64_t file_size, tensor_size, parameters; /* bytes, bytes, weights */
     double bits_per_weight;                      /* 8 * tensor_size / parameters */
     uint32_t layers, dim, heads, kv_heads, head_dim, ffn_dim, vocab, context_trained;
+    uint32_t host_layers; /* the last ones, whose matrices lie in host memory */
     uint32_t tensor_count, entry_count;
 };
 LICHEN_API void lichen_model_info(const struct lichen_engine *engine,
@@ -128,6 +151,7 @@ struct lichen_plan_heap {
 
 struct lichen_plan {
     uint32_t context, batch;
+    uint32_t layers, host_layers; /* of the model; of them in host memory */
     uint32_t heap_count;
     struct lichen_plan_heap heaps[LICHEN_HEAP_MAX];
     bool fits;
@@ -233,6 +257,60 @@ struct lichen_stats { /* since open or lichen_stats_reset */
 };
 LICHEN_API void lichen_stats(const struct lichen_session *session, struct lichen_stats *stats);
 LICHEN_API void lichen_stats_reset(struct lichen_session *session);
+
+/* ---- linear layers, for calibration: with the C executor (device "cpu") alone ---- */
+
+struct lichen_linear {
+    const char *weight;     /* name of the matrix, engine's */
+    uint32_t rows, columns; /* of the matrix; columns = width of the input */
+    uint32_t source;        /* equal for weights that are given the same input (q, k, v) */
+    uint32_t layer;         /* UINT32_MAX outside the layers */
+};
+
+/* The matrix products of every token (not the head's), in the order in which they run. */
+LICHEN_API uint32_t lichen_linear_count(const struct lichen_engine *engine);
+LICHEN_API void lichen_linear(const struct lichen_engine *engine, uint32_t index,
+                              struct lichen_linear *linear);
+/* Called before a linear layer runs with its inputs, [tokens, columns], which are good until it
+ * returns. False ends the feed with FAULT_CANCELLED. */
+typedef bool lichen_watch(void *context, uint32_t index, const float *inputs, uint32_t tokens);
+/* Every later feed of the session calls watch; NULL ends that. */
+LICHEN_API bool lichen_session_watch(struct lichen_session *session, lichen_watch *watch,
+                                     void *context, struct fault *fault);
+/* Rows of a matrix of the file as floats: dst [row_count, length of a row]. */
+LICHEN_API bool lichen_weight_rows(const struct lichen_engine *engine, const char *name,
+                                   uint32_t first_row, uint32_t row_count, float *dst,
+                                   struct fault *fault);
+/* All sessions run with these blocks of all rows, of any GGUF type (its number), in the place of
+ * the matrix, until NULL puts it back. blocks stay the caller's. */
+LICHEN_API bool lichen_weight_replace(struct lichen_engine *engine, const char *name,
+                                      uint32_t type, const void *blocks, struct fault *fault);
+
+/* ---- where the time goes ---- */
+
+struct lichen_kernel { /* dispatches that share everything up to cols */
+    char kernel[64];    /* the shader */
+    char operation[16]; /* of the model: "matmul", "attention", ...; "top": choosing tokens */
+    char weights[16];   /* type of the matrix, "" = none */
+    uint32_t rows, cols; /* of the matrix, 0 = none */
+    uint32_t dispatches;
+    double time_ns;
+    uint64_t bytes;    /* of weights, and of keys and values where one token attends; 0 = unknown */
+    uint64_t products; /* multiply-adds of a matrix product, else 0 */
+};
+
+struct lichen_kernels {
+    struct lichen_kernel *items; /* [count], in order of first use; freed with lichen_free */
+    size_t count;
+    uint32_t tokens; /* of the run that was timed */
+    double empty_ns; /* what an empty pair of timestamps shows: about what each call has too much */
+};
+
+/* Repeats the session's last run on the device with a barrier and a timestamp around every call and
+ * gives the times. Nothing overlaps then, so their sum is more than the run takes. The session is as
+ * before. FAULT_UNSUPPORTED on the C executor and where the device has no timestamps. */
+LICHEN_API bool lichen_kernels(struct lichen_session *session, struct lichen_kernels *kernels,
+                               struct fault *fault);
 
 /* ---- streaming ---- */
 

@@ -110,11 +110,17 @@ enum gpu_memory {
     GPU_MEMORY_READBACK /* host visible, cached where there is one, for results */
 };
 
+/* The heap that this kind of memory comes from. */
+uint32_t gpu_memory_heap(const struct gpu_device *device, enum gpu_memory memory);
+
 struct gpu_buffer; /* one VkBuffer with its own memory; storage, transfer source and destination */
 
 /* size bytes, zero-filled. size > min(allocation_max, 1 GiB) is a fault: the caller splits. */
 bool gpu_buffer_create(struct gpu_device *device, uint64_t size, enum gpu_memory memory,
                        const char *name, struct gpu_buffer **out, struct fault *fault);
+/* The same, but memory that is mapped is left as it is: the owner writes every byte that is read. */
+bool gpu_buffer_create_unfilled(struct gpu_device *device, uint64_t size, enum gpu_memory memory,
+                                const char *name, struct gpu_buffer **out, struct fault *fault);
 void gpu_buffer_destroy(struct gpu_device *device, struct gpu_buffer *buffer); /* NULL allowed */
 uint64_t gpu_buffer_size(const struct gpu_buffer *buffer);
 uint64_t gpu_buffer_allocated(const struct gpu_buffer *buffer); /* bytes taken from the heap */
@@ -161,6 +167,7 @@ struct gpu_kernel_request {
 bool gpu_kernel_get(struct gpu_device *device, const struct gpu_kernel_request *request,
                     struct gpu_kernel **out, struct fault *fault);
 uint32_t gpu_kernel_count(const struct gpu_device *device);
+const char *gpu_kernel_name(const struct gpu_kernel *kernel);
 
 /* Writes the pipeline cache file now if it has changed; gpu_close does the same and keeps quiet
  * about a failure. False with a fault when it could not be written, which harms nothing. */
@@ -197,7 +204,12 @@ void gpu_record_copy(struct gpu_commands *commands, struct gpu_range source,
                      struct gpu_range target);
 /* Makes shader writes visible to the host's reads of mapped buffers, at the end of a recording. */
 void gpu_record_host_barrier(struct gpu_commands *commands);
-/* A timestamp into slot (< 4096); read by gpu_timing_read after the wait. */
+enum { GPU_TIMESTAMP_MAX = 4096 };
+
+/* Empties slots 0 .. count at once, so that the timestamps into them cost nothing more. */
+void gpu_record_timing(struct gpu_commands *commands, uint32_t count);
+/* A timestamp into slot (< GPU_TIMESTAMP_MAX) once everything before it is done; read by
+ * gpu_timing_read after the wait. */
 void gpu_record_timestamp(struct gpu_commands *commands, uint32_t slot);
 bool gpu_record_end(struct gpu_commands *commands, struct fault *fault);
 uint32_t gpu_recorded_dispatches(const struct gpu_commands *commands);

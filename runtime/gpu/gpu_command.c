@@ -91,6 +91,7 @@ bool gpu_record_begin(struct gpu_commands *commands, struct fault *fault)
     commands->bound = VK_NULL_HANDLE;
     commands->dispatch_count = 0;
     commands->barrier_count = 0;
+    commands->empty_slots = 0;
     record_memory_barrier(commands, work_stages, work_accesses);
     return true;
 }
@@ -155,6 +156,16 @@ void gpu_record_fill(struct gpu_commands *commands, struct gpu_buffer *buffer, u
     commands->device->vk.vkCmdFillBuffer(commands->handle, buffer->handle, 0, VK_WHOLE_SIZE, word);
 }
 
+void gpu_record_timing(struct gpu_commands *commands, uint32_t count)
+{
+    struct gpu_queue *queue = &commands->device->queue;
+    assert(count <= GPU_TIMESTAMP_MAX);
+    if (!queue->timestamps || count == 0)
+        return;
+    commands->device->vk.vkCmdResetQueryPool(commands->handle, queue->timestamps, 0, count);
+    commands->empty_slots = count;
+}
+
 void gpu_record_timestamp(struct gpu_commands *commands, uint32_t slot)
 {
     struct gpu_queue *queue = &commands->device->queue;
@@ -162,7 +173,8 @@ void gpu_record_timestamp(struct gpu_commands *commands, uint32_t slot)
     assert(slot < GPU_TIMESTAMP_MAX);
     if (!queue->timestamps)
         return;
-    vk->vkCmdResetQueryPool(commands->handle, queue->timestamps, slot, 1);
+    if (slot >= commands->empty_slots)
+        vk->vkCmdResetQueryPool(commands->handle, queue->timestamps, slot, 1);
     vk->vkCmdWriteTimestamp(commands->handle, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT,
                             queue->timestamps, slot);
     queue->timestamp_recorded[slot / 8] |= (uint8_t)(1u << slot % 8);

@@ -184,6 +184,11 @@ bool gpu_kernel_get(struct gpu_device *device, const struct gpu_kernel_request *
     return true;
 }
 
+const char *gpu_kernel_name(const struct gpu_kernel *kernel)
+{
+    return kernel->request.name;
+}
+
 uint32_t gpu_kernel_count(const struct gpu_device *device)
 {
     return device->kernels.count;

@@ -8,7 +8,6 @@
 
 enum {
     GPU_MEMORY_KIND_COUNT = 3,
-    GPU_TIMESTAMP_MAX = 4096,
     GPU_STAGING_SLOTS = 3,
     GPU_STAGING_SIZE = 32 << 20,
 };
@@ -166,6 +165,7 @@ struct gpu_commands {
     VkFence fence;
     VkPipeline bound; /* by the last dispatch of the recording */
     uint32_t dispatch_count, barrier_count;
+    uint32_t empty_slots; /* timestamps below it were emptied by gpu_record_timing */
     bool pending;
     bool fence_used;           /* signaled, or about to be; reset before the next submission */
     struct gpu_commands *next; /* in the queue's pending list */

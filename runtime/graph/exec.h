@@ -5,7 +5,7 @@
 #define LICHEN_EXEC_H
 
 #include "parallel.h"
-#include "plan.h"
+#include "plan_linear.h"
 
 enum kv_type { KV_F16, KV_F32, KV_Q8_0 };
 
@@ -74,8 +74,22 @@ void ref_weights_free(struct ref_weights *weights);
 uint64_t ref_weights_size(const struct ref_weights *weights);
 uint64_t ref_weights_memory(const struct plan *plan);
 
+/* Blocks of all rows of a matrix, of any type, that take its place until NULL does; they stay the
+ * caller's. Not while an executor runs. */
+void ref_weights_replace(struct ref_weights *weights, uint32_t weight, const struct dtype_info *info,
+                         const void *blocks);
+/* Decodes count rows of a matrix as the file has them; dst [count][cols]. */
+void ref_weights_read(const struct ref_weights *weights, uint32_t weight, uint32_t row,
+                      uint32_t count, float *dst);
+
 bool exec_ref_create(const struct exec_ref_options *options, const struct ref_weights *weights,
                      struct exec **out, struct fault *fault);
+/* Before each of the linear layers (plan_linears, both outlive the executor) runs, watch is called
+ * with what it is given: inputs [tokens, columns of the matrix]; false ends the run
+ * (FAULT_CANCELLED). watch NULL: no more. */
+typedef bool exec_watch(void *context, uint32_t linear, const float *inputs, uint32_t tokens);
+void exec_ref_watch(struct exec *exec, const struct plan_linear *linears, uint32_t count,
+                    exec_watch *watch, void *context);
 /* Bytes exec_ref_create allocates, by purpose, before it does (the memory plan). */
 void exec_ref_memory(const struct exec_ref_options *options, uint64_t *kv, uint64_t *activations);
 

@@ -15,13 +15,6 @@ static void run_write(struct exec_gpu *gpu, const int32_t *tokens, const struct 
     memcpy(mapped + gpu->space.tokens_offset, tokens, params->count * sizeof *tokens);
 }
 
-/* A part of a batch that is one submission, or several of the same tokens. */
-struct part {
-    uint32_t first, count; /* tokens of the batch */
-    uint32_t outputs;      /* of the part's last tokens */
-    uint32_t row;          /* of the batch's outputs: where the part's begin */
-};
-
 /* Most tokens of a part: a layer's attention is one dispatch and has to stay short however long the
  * context is. A prompt that sees itself in both directions cannot be cut. */
 static uint32_t part_limit(const struct exec_gpu *gpu, uint32_t position)
@@ -37,7 +30,8 @@ static uint32_t part_limit(const struct exec_gpu *gpu, uint32_t position)
 
 /* The part that begins at token `first`: as many tokens as fit, with no more output rows than there
  * is memory for. */
-static struct part part_at(const struct exec_gpu *gpu, const struct batch *batch, uint32_t first)
+static struct gpu_part part_at(const struct exec_gpu *gpu, const struct batch *batch,
+                               uint32_t first)
 {
     uint32_t left = batch->count - first, quiet = batch->count - batch->outputs;
     uint32_t limit = part_limit(gpu, batch->position + first);
@@ -45,7 +39,7 @@ static struct part part_at(const struct exec_gpu *gpu, const struct batch *batch
     uint32_t output_first = first > quiet ? first : quiet, end = first + count;
     if (end > output_first && end - output_first > gpu->shape.outputs_max)
         end = output_first + gpu->shape.outputs_max;
-    return (struct part){
+    return (struct gpu_part){
         .first = first,
         .count = end - first,
         .outputs = end > output_first ? end - output_first : 0,
@@ -54,7 +48,7 @@ static struct part part_at(const struct exec_gpu *gpu, const struct batch *batch
 }
 
 static struct run_params part_params(const struct exec_gpu *gpu, const struct batch *batch,
-                                     const struct part *part)
+                                     const struct gpu_part *part)
 {
     return (struct run_params){
         .count = part->count,
@@ -66,7 +60,7 @@ static struct run_params part_params(const struct exec_gpu *gpu, const struct ba
     };
 }
 
-static bool logits_keep(struct exec_gpu *gpu, const struct part *part, struct fault *fault)
+static bool logits_keep(struct exec_gpu *gpu, const struct gpu_part *part, struct fault *fault)
 {
     uint64_t row = (uint64_t)gpu->exec.plan->vocab * sizeof(float);
     const struct gpu_range *range =
@@ -76,7 +70,7 @@ static bool logits_keep(struct exec_gpu *gpu, const struct part *part, struct fa
                         part->outputs * row, fault);
 }
 
-static bool part_run(struct exec_gpu *gpu, const struct batch *batch, const struct part *part,
+static bool part_run(struct exec_gpu *gpu, const struct batch *batch, const struct gpu_part *part,
                      const volatile bool *cancel, struct fault *fault)
 {
     const struct run_params params = part_params(gpu, batch, part);
@@ -107,7 +101,7 @@ static bool gpu_run(struct exec *exec, const struct batch *batch, const volatile
     if (!exec_check(exec, batch, fault))
         return false;
     gpu->stats = (struct gpu_run_stats){0};
-    struct part part = part_at(gpu, batch, 0);
+    struct gpu_part part = part_at(gpu, batch, 0);
     while (part.first + part.count < batch->count && !part.outputs)
         part = part_at(gpu, batch, part.first + part.count);
     gpu->logits_on_host = part.outputs < batch->outputs;
@@ -158,8 +152,8 @@ static bool top_widen(struct exec_gpu *gpu, struct fault *fault)
     gpu->top = GPU_TOP_MAX;
     memcpy(mapped + gpu->space.run_host.offset + offsetof(struct run_params, top), &gpu->top,
            sizeof gpu->top);
-    if (!gpu_record_calls(gpu, program, program->call_count - 2, program->call_count, 0, &commands,
-                          fault))
+    if (!gpu_record_calls(gpu, program, program->call_count - 2, program->call_count, 0, false,
+                          &commands, fault))
         return false;
     bool ran = gpu_submit(exec_device(gpu), commands, fault) && gpu_wait(exec_device(gpu), fault);
     gpu_commands_destroy(exec_device(gpu), commands);
@@ -224,24 +218,33 @@ static bool gpu_top(struct exec *exec, uint32_t row, uint32_t k, int32_t *ids, f
 
 /* ---- looking inside ---- */
 
+bool gpu_part_prepare(struct exec_gpu *gpu, uint32_t first, struct gpu_part *part,
+                      struct gpu_recording **out, struct fault *fault)
+{
+    *part = part_at(gpu, &gpu->batch, first);
+    const struct run_params params = part_params(gpu, &gpu->batch, part);
+    if (!gpu_recording_get(gpu, part->count, part->outputs, params.kv_count, out, fault))
+        return false;
+    run_write(gpu, gpu->batch.tokens + part->first, &params);
+    return true;
+}
+
 /* Runs one part of the last batch again up to `step` and reads its rows of the output. Writing the
  * same keys and values again changes nothing. */
-static bool part_peek(struct exec_gpu *gpu, const struct part *part, uint32_t step, float *dst,
-                      struct fault *fault)
+static bool part_peek(struct exec_gpu *gpu, uint32_t first, uint32_t step, float *dst,
+                      struct gpu_part *part, struct fault *fault)
 {
-    const struct run_params params = part_params(gpu, &gpu->batch, part);
     const struct plan_buffer *buffer = &gpu->exec.plan->buffers[gpu->exec.plan->steps[step].output];
-    uint64_t rows = buffer->rows == ROWS_TOKENS ? part->count : part->outputs;
     struct gpu_recording *recording;
     struct gpu_commands *commands;
-    if (!gpu_recording_get(gpu, part->count, part->outputs, params.kv_count, &recording, fault))
+    if (!gpu_part_prepare(gpu, first, part, &recording, fault))
         return false;
+    uint64_t rows = buffer->rows == ROWS_TOKENS ? part->count : part->outputs;
     uint32_t count = recording->program->step_calls[step];
     if (!count)
         return fault_set(fault, FAULT_UNSUPPORTED, "step %u shares a kernel with another", step);
-    run_write(gpu, gpu->batch.tokens + part->first, &params);
-    if (!gpu_record_calls(gpu, recording->program, 0, count, recording->context_bucket, &commands,
-                          fault))
+    if (!gpu_record_calls(gpu, recording->program, 0, count, recording->context_bucket, false,
+                          &commands, fault))
         return false;
     const struct gpu_range *range = &gpu->space.slots[buffer->slot].range;
     bool read = gpu_submit(exec_device(gpu), commands, fault) &&
@@ -270,13 +273,12 @@ static bool gpu_peek(struct exec *exec, uint32_t step, float *dst, size_t capaci
                      struct fault *fault)
 {
     struct exec_gpu *gpu = (struct exec_gpu *)exec;
-    struct part part;
+    struct gpu_part part;
     if (!peek_check(gpu, step, capacity, fault))
         return false;
     const struct plan_buffer *buffer = &exec->plan->buffers[exec->plan->steps[step].output];
     for (uint32_t first = 0; first < gpu->batch.count; first += part.count) {
-        part = part_at(gpu, &gpu->batch, first);
-        if (!part_peek(gpu, &part, step, dst, fault))
+        if (!part_peek(gpu, first, step, dst, &part, fault))
             return false;
         uint32_t rows = buffer->rows == ROWS_TOKENS ? part.count : part.outputs;
         dst += (size_t)rows * buffer->width;

@@ -20,9 +20,14 @@ static void (*const step_run[OP_COUNT])(struct exec_ref *ref, const struct step 
 static bool steps_run(struct exec_ref *ref, uint32_t count, const volatile bool *cancel,
                       struct fault *fault)
 {
+    uint32_t linear = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct step *step = &ref->exec.plan->steps[i];
         if (cancel && *cancel)
+            return fault_set(fault, FAULT_CANCELLED, "cancelled");
+        if (ref->watch && linear < ref->linear_count && ref->linears[linear].step == i &&
+            !ref->watch(ref->watch_context, linear++, ref_data(ref, step->input[0]),
+                        ref->batch.count))
             return fault_set(fault, FAULT_CANCELLED, "cancelled");
         step_run[step->op](ref, step);
     }
@@ -94,10 +99,14 @@ static bool ref_peek(struct exec *exec, uint32_t step, float *dst, size_t capaci
     if (ref->batch.count == 0 || count > capacity)
         return fault_set(fault, FAULT_ARGUMENT, "step %u: %zu floats, room for %zu", step, count,
                          capacity);
-    if (!steps_run(ref, step + 1, NULL, fault))
-        return false;
-    memcpy(dst, ref_data(ref, output), count * sizeof *dst);
-    return steps_run(ref, exec->plan->step_count, NULL, fault);
+    exec_watch *watch = ref->watch;
+    ref->watch = NULL; /* it has seen this run */
+    bool ran = steps_run(ref, step + 1, NULL, fault);
+    if (ran)
+        memcpy(dst, ref_data(ref, output), count * sizeof *dst);
+    ran = ran && steps_run(ref, exec->plan->step_count, NULL, fault);
+    ref->watch = watch;
+    return ran;
 }
 
 static void ref_destroy(struct exec *exec)
@@ -114,6 +123,16 @@ static const struct exec_methods ref_methods = {
     .peek = ref_peek,
     .destroy = ref_destroy,
 };
+
+void exec_ref_watch(struct exec *exec, const struct plan_linear *linears, uint32_t count,
+                    exec_watch *watch, void *context)
+{
+    struct exec_ref *ref = (struct exec_ref *)exec;
+    ref->linears = linears;
+    ref->linear_count = count;
+    ref->watch = watch;
+    ref->watch_context = context;
+}
 
 /* ---- memory: the same requests are summed for the plan and then allocated ---- */
 
@@ -159,7 +178,7 @@ static uint64_t scratch_count(const struct exec_ref_options *options)
 {
     uint64_t most = ref_attention_scratch(options->plan, options->kv);
     for (uint32_t i = 0; i < options->plan->weight_count; i++) {
-        uint64_t count = (uint64_t)REF_MATMUL_ROWS * options->plan->weights[i].cols;
+        uint64_t count = ref_matmul_scratch(options->plan->weights[i].cols);
         most = count > most ? count : most;
     }
     return most;

@@ -6,6 +6,7 @@
  *   gpu_fuse.c     which steps of the plan share a kernel
  *   gpu_lower.c    plan -> calls (kernel, bindings, grid); gpu_lower_*.c one function an operation
  *   gpu_record.c   calls -> recorded command buffers; barriers follow from reads and writes
+ *   gpu_time.c     the last run again, every call between timestamps
  *   exec_gpu.c     running, reading back
  *
  * Memory that calls read and write is divided into areas; an area's id is what barriers are
@@ -127,6 +128,7 @@ struct gpu_call {
     uint64_t cost;     /* multiply-adds, about */
     uint64_t key_cost; /* more for each position of the context bucket */
     uint64_t weight_bytes;
+    uint32_t step; /* of the plan; PLAN_NONE: what follows the plan (top-k) */
 };
 
 struct gpu_program { /* the plan lowered for one bucket */
@@ -170,16 +172,30 @@ struct gpu_recording {
 /* The recording for a submission of these many tokens, made on first use. */
 bool gpu_recording_get(struct exec_gpu *gpu, uint32_t tokens, uint32_t outputs, uint32_t kv_count,
                        struct gpu_recording **out, struct fault *fault);
-/* Calls first .. count of the program into new commands (peek, top-k). */
+/* Calls first .. count of the program into new commands (peek, top-k), a barrier behind each.
+ * timed: timestamps 0 and 1 with nothing but a barrier between, then one behind every call. */
 bool gpu_record_calls(struct exec_gpu *gpu, const struct gpu_program *program, uint32_t first,
-                      uint32_t count, uint32_t context_bucket, struct gpu_commands **out,
-                      struct fault *fault);
+                      uint32_t count, uint32_t context_bucket, bool timed,
+                      struct gpu_commands **out, struct fault *fault);
+uint64_t gpu_call_cost(const struct exec_gpu *gpu, const struct gpu_call *call,
+                       uint32_t context_bucket);
 /* Submits its segments one by one; tokens of the bucket that are really there. */
 bool gpu_recording_run(struct exec_gpu *gpu, struct gpu_recording *recording, uint32_t tokens,
                        const volatile bool *cancel, struct fault *fault);
 void gpu_recordings_free(struct exec_gpu *gpu);
 
-/* ---- the executor ---- */
+/* ---- the executor (exec_gpu.c) ---- */
+
+struct gpu_part { /* of a batch: one submission, or several of the same tokens */
+    uint32_t first, count; /* tokens of the batch */
+    uint32_t outputs;      /* of the part's last tokens */
+    uint32_t row;          /* of the batch's outputs: where the part's begin */
+};
+
+/* The part of the last run that begins at token `first`, its recording, and its parameters written
+ * to the device. */
+bool gpu_part_prepare(struct exec_gpu *gpu, uint32_t first, struct gpu_part *part,
+                      struct gpu_recording **out, struct fault *fault);
 
 struct exec_gpu {
     struct exec exec;

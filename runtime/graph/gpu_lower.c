@@ -87,6 +87,7 @@ bool kernel_emit(struct lower *lower, struct kernel_call *kernel)
     for (uint32_t i = 0; i < shader->binding_count; i++)
         ranges[i] = kernel->areas[i].range.size ? kernel->areas[i].range : lower->gpu->space.lent;
     memcpy(kernel->call.push, kernel->push, sizeof kernel->call.push);
+    kernel->call.step = lower->step;
     if (!gpu_kernel_get(device, &request, &kernel->call.kernel, lower->fault) ||
         !gpu_bind(device, kernel->call.kernel, ranges, shader->binding_count, &kernel->call.binding,
                   lower->fault))
@@ -199,6 +200,7 @@ static bool lower_one(struct lower *lower, uint32_t index)
     const struct gpu_step_fusion *fusion = &lower->fusions[index];
     if (fusion->absorbed_by != PLAN_NONE)
         return true;
+    lower->step = index;
     if (!lower_step[step->op](lower, index))
         return fault_context(lower->fault, "step %u (%s)", index, op_name(step->op));
     bool own = lower_own_quants(lower, index, quant_unit(lower, step)) != 0;
@@ -214,6 +216,7 @@ static bool lower_all(struct lower *lower)
     for (uint32_t i = 0; i < lower->plan->step_count; i++)
         if (!lower_one(lower, i))
             return false;
+    lower->step = PLAN_NONE;
     lower->program->top = lower->program->outputs == 1;
     return !lower->program->top || lower_top(lower);
 }

@@ -10,6 +10,7 @@ struct lower {
     struct gpu_program *program;
     struct gpu_step_fusion *fusions; /* [step_count] */
     uint32_t square_count;           /* parts of the sum of squares of the last fused norm */
+    uint32_t step;                   /* whose kernels are emitted */
     struct fault *fault;
 };
 

@@ -2,12 +2,12 @@
  * attention_lane.comp) and their sum (combine.comp). */
 #include "gpu_lower.h"
 
-/* attention_lane.comp: software devices, f16 caches, heads of whole fetches. */
+/* attention_lane.comp: software devices, f16 and 8-bit caches, heads of whole fetches. */
 static bool attention_by_lane(const struct lower *lower, const struct attention_params *params)
 {
     const struct gpu_shape *shape = &lower->gpu->shape;
     return shape->software && gpu_device_info(exec_device(lower->gpu))->subgroup_arithmetic &&
-           lower->gpu->options.kv == KV_F16 && params->head_dim % 8 == 0 &&
+           lower->gpu->options.kv != KV_F32 && params->head_dim % 8 == 0 &&
            params->head_dim % shape->attention_group == 0;
 }
 
@@ -31,6 +31,19 @@ static uint32_t tile_rows(const struct lower *lower, const struct attention_para
     while (rows > 1 && rows * row_size > memory)
         rows--;
     return rows;
+}
+
+static enum shader_id attention_shader(const struct lower *lower, bool lane)
+{
+    switch (lower->gpu->options.kv) {
+    case KV_F16:
+        return lane ? SHADER_ATTENTION_LANE : SHADER_ATTENTION;
+    case KV_Q8_0:
+        return lane ? SHADER_ATTENTION_LANE_Q8_0 : SHADER_ATTENTION_Q8_0;
+    case KV_F32:
+        break;
+    }
+    return SHADER_ATTENTION_F32;
 }
 
 static void attention_push(struct lower *lower, struct kernel_call *kernel,
@@ -59,10 +72,8 @@ static void attention_begin(const struct lower *lower, struct kernel_call *kerne
 {
     const struct gpu_shape *shape = &lower->gpu->shape;
     uint32_t group = params->heads / params->kv_heads;
-    bool lane = attention_by_lane(lower, params), half = lower->gpu->options.kv == KV_F16;
-    bool split = lower->program->split;
-    enum shader_id wide = half ? SHADER_ATTENTION : SHADER_ATTENTION_F32;
-    kernel_begin(kernel, lane ? SHADER_ATTENTION_LANE : wide, shape->attention_group);
+    bool lane = attention_by_lane(lower, params), split = lower->program->split;
+    kernel_begin(kernel, attention_shader(lower, lane), shape->attention_group);
     kernel_spec(kernel, tile_rows(lower, params));
     kernel_spec(kernel, params->head_dim);
     kernel_spec(kernel, group);

@@ -67,11 +67,12 @@ static void store_push(const struct lower *lower, struct kernel_call *kernel,
 
 static bool store_emit(struct lower *lower, const struct store *store)
 {
-    bool half = lower->gpu->options.kv == KV_F16;
+    static const enum shader_id shaders[] = {[KV_F16] = SHADER_ROPE_STORE,
+                                             [KV_F32] = SHADER_ROPE_STORE_F32,
+                                             [KV_Q8_0] = SHADER_ROPE_STORE_Q8_0};
     uint32_t heads = store->q.heads + store->k.heads + store->v.heads;
     struct kernel_call kernel;
-    kernel_begin(&kernel, half ? SHADER_ROPE_STORE : SHADER_ROPE_STORE_F32,
-                 lower->gpu->shape.attention_group);
+    kernel_begin(&kernel, shaders[lower->gpu->options.kv], lower->gpu->shape.attention_group);
     kernel_spec(&kernel, store->head_dim);
     store_bind(lower, &kernel, store);
     store_push(lower, &kernel, store);

@@ -241,6 +241,16 @@ uint32_t gpu_matmul_groups(const struct gpu_matmul *matmul)
     return matmul->group_count;
 }
 
+const char *gpu_matmul_name(const struct gpu_matmul *matmul)
+{
+    return gpu_kernel_name(matmul->parts[0].kernel);
+}
+
+uint32_t gpu_matmul_dispatches(const struct gpu_matmul *matmul)
+{
+    return matmul->part_count;
+}
+
 /* ---- what a caller asks before ---- */
 
 bool gpu_matmul_finishes(const struct gpu_matmul_call *call)

@@ -91,6 +91,9 @@ bool gpu_matmul_can_finish(struct gpu_device *device, enum dtype dtype);
 bool gpu_matmul_finishes(const struct gpu_matmul_call *call);
 void gpu_matmul_release(struct gpu_device *device, struct gpu_matmul *matmul);
 void gpu_matmul_record(const struct gpu_matmul *matmul, struct gpu_commands *commands);
+/* What it dispatches: a name and how many times. */
+const char *gpu_matmul_name(const struct gpu_matmul *matmul);
+uint32_t gpu_matmul_dispatches(const struct gpu_matmul *matmul);
 
 /* Bytes of the packed-dot form for a token of cols columns. */
 uint64_t gpu_quants_size(uint32_t cols, enum activation_format format);

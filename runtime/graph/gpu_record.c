@@ -70,8 +70,8 @@ static void call_record(const struct exec_gpu *gpu, const struct gpu_call *call,
                         call->groups[1], groups_z);
 }
 
-static uint64_t call_cost(const struct exec_gpu *gpu, const struct gpu_call *call,
-                          uint32_t context_bucket)
+uint64_t gpu_call_cost(const struct exec_gpu *gpu, const struct gpu_call *call,
+                       uint32_t context_bucket)
 {
     uint32_t keys = context_bucket < gpu->exec.context ? context_bucket : gpu->exec.context;
     return call->cost + call->key_cost * keys;
@@ -137,7 +137,7 @@ static bool segment_end(struct recorder *recorder)
 static bool recorder_call(struct recorder *recorder, const struct gpu_call *call)
 {
     struct gpu_recording *recording = recorder->recording;
-    uint64_t cost = call_cost(recorder->gpu, call, recording->context_bucket);
+    uint64_t cost = gpu_call_cost(recorder->gpu, call, recording->context_bucket);
     if (recorder->commands && recorder->cost && recorder->cost + cost > recording->budget &&
         !segment_end(recorder))
         return false;
@@ -262,17 +262,25 @@ void gpu_recordings_free(struct exec_gpu *gpu)
 }
 
 bool gpu_record_calls(struct exec_gpu *gpu, const struct gpu_program *program, uint32_t first,
-                      uint32_t count, uint32_t context_bucket, struct gpu_commands **out,
-                      struct fault *fault)
+                      uint32_t count, uint32_t context_bucket, bool timed,
+                      struct gpu_commands **out, struct fault *fault)
 {
     if (!gpu_commands_create(exec_device(gpu), out, fault))
         return false;
     bool recorded = gpu_record_begin(*out, fault);
+    if (recorded && timed)
+        gpu_record_timing(*out, count - first + 2);
     if (recorded)
         record_head(gpu, true, *out);
+    for (uint32_t slot = 0; recorded && timed && slot < 2; slot++) {
+        gpu_record_timestamp(*out, slot);
+        gpu_record_barrier(*out);
+    }
     for (uint32_t i = first; recorded && i < count; i++) {
         call_record(gpu, &program->calls[i], context_bucket, *out);
         gpu_record_barrier(*out);
+        if (timed)
+            gpu_record_timestamp(*out, i - first + 2);
     }
     if (recorded) {
         gpu_record_host_barrier(*out);

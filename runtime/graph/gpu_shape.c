@@ -115,9 +115,6 @@ bool gpu_shape_init(struct gpu_shape *shape, const struct exec_gpu_options *opti
     if (options->context > CONTEXT_MOST)
         return fault_set(fault, FAULT_ARGUMENT, "context %u, expected at most %d", options->context,
                          CONTEXT_MOST);
-    if (options->kv == KV_Q8_0)
-        return fault_set(fault, FAULT_UNSUPPORTED,
-                         "an 8-bit KV cache on a Vulkan device is not there yet; use f16");
     shape_device(shape, info);
     shape->rows_max = tokens_limit(options, shape);
     shape->outputs_max = outputs_limit(options, shape->rows_max);

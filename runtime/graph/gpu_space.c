@@ -44,13 +44,27 @@ static struct gpu_area take_area(struct walk *walk, uint32_t which, uint64_t siz
 
 /* ---- KV cache ---- */
 
+/* Words of a key or value of a head, with its scales (shaders/cache.glsl). */
+static uint64_t kv_row_words(enum kv_type kv, uint64_t head_dim)
+{
+    switch (kv) {
+    case KV_F32:
+        return head_dim;
+    case KV_F16:
+        return (head_dim + 1) / 2;
+    case KV_Q8_0:
+        break;
+    }
+    return (head_dim + 3) / 4 + (head_dim + 63) / 64;
+}
+
 static void take_kv(struct walk *walk)
 {
     const struct exec_gpu_options *options = walk->options;
     for (uint32_t i = 0; i < options->plan->layer_count; i++) {
         const struct kv_layer *layer = &options->plan->layers[i];
-        uint64_t words = options->kv == KV_F32 ? layer->head_dim : (layer->head_dim + 1) / 2;
-        uint64_t size = 4 * words * layer->kv_heads * options->context;
+        uint64_t size =
+            4 * kv_row_words(options->kv, layer->head_dim) * layer->kv_heads * options->context;
         walk->space->keys[i] = take_area(walk, POOL_KV, size, "KV cache of a layer");
         walk->space->values[i] = take_area(walk, POOL_KV, size, "KV cache of a layer");
     }

@@ -8,9 +8,13 @@
 #include "exec.h"
 
 enum {
-    REF_MATMUL_ROWS = 4, /* rows of W that are decoded together */
     REF_KEY_TILE = 64,   /* keys that are decoded together; tiles begin at multiples of it */
     REF_QUERY_TILE = 8,  /* tokens whose queries share the decoded keys */
+};
+
+struct ref_replacement { /* of a matrix; info NULL: none */
+    const struct dtype_info *info;
+    const void *blocks; /* caller's */
 };
 
 struct ref_weights {
@@ -18,6 +22,7 @@ struct ref_weights {
     const struct plan *plan;
     uint8_t **blocks; /* [weight_count] the tensor's bytes as in the file */
     float **vectors;  /* [weight_count] weights of one row decoded, NULL for matrices */
+    struct ref_replacement *replaced; /* [weight_count] */
 };
 
 struct ref_cache { /* one layer: [kv_heads][context] rows of row_size bytes */
@@ -35,6 +40,10 @@ struct exec_ref {
     struct ref_cache *layers;   /* [layer_count] */
     float **scratch;            /* [threads] ref_scratch_count() floats */
     int32_t *tokens;            /* [batch_max] of the last run */
+    const struct plan_linear *linears; /* [linear_count], caller's */
+    uint32_t linear_count;
+    exec_watch *watch; /* NULL: nobody looks */
+    void *watch_context;
     struct batch batch;         /* the last run, tokens = the copy; count 0 = none */
 };
 
@@ -61,13 +70,11 @@ static inline const float *ref_vector(const struct exec_ref *ref, struct weight_
     return weight.weight == PLAN_NONE ? NULL : ref->weights->vectors[weight.weight];
 }
 
-/* Decodes count rows of a matrix from row on; dst [count][cols]. */
+/* Decodes count rows of a matrix, or of what replaces it, from row on; dst [count][cols]. */
 void ref_weights_decode(const struct ref_weights *weights, uint32_t weight, uint32_t row,
                         uint32_t count, float *dst);
 
-/* out[i] = sum_c rows[i][c] * x[c] for REF_MATMUL_ROWS rows that lie cols apart. Eight partial sums
- * a row, column c in sum c % 8, added in a fixed tree. */
-void ref_dot_rows(const float *rows, const float *x, uint32_t cols, float out[REF_MATMUL_ROWS]);
+/* sum_i a[i] b[i] in the order of ref_tile.h. */
 float ref_dot(const float *a, const float *b, uint32_t count);
 
 /* ---- KV cache (ref_kv.c) ---- */
@@ -94,7 +101,8 @@ void ref_add(struct exec_ref *ref, const struct step *step);
 void ref_select(struct exec_ref *ref, const struct step *step);
 void ref_softcap(struct exec_ref *ref, const struct step *step);
 
-/* Floats of scratch that attention needs a thread. */
+/* Floats of scratch that a thread needs. */
+uint64_t ref_matmul_scratch(uint32_t cols);
 uint64_t ref_attention_scratch(const struct plan *plan, enum kv_type kv);
 
 #endif

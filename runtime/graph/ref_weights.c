@@ -29,7 +29,8 @@ static bool weights_load(struct ref_weights *weights, const struct gguf *gguf, s
     uint32_t count = weights->plan->weight_count;
     weights->blocks = arena_alloc(&weights->arena, count, sizeof *weights->blocks);
     weights->vectors = arena_alloc(&weights->arena, count, sizeof *weights->vectors);
-    if (!weights->blocks || !weights->vectors)
+    weights->replaced = arena_alloc(&weights->arena, count, sizeof *weights->replaced);
+    if (!weights->blocks || !weights->vectors || !weights->replaced)
         return fault_set(fault, FAULT_MEMORY, "no memory for a table of %u weights", count);
     for (uint32_t i = 0; i < count; i++)
         if (!weight_load(weights, gguf, i, fault))
@@ -70,7 +71,8 @@ uint64_t ref_weights_size(const struct ref_weights *weights)
 uint64_t ref_weights_memory(const struct plan *plan)
 {
     const struct ref_weights *tables = NULL; /* for sizeof alone */
-    uint64_t size = plan->weight_count * (sizeof *tables->blocks + sizeof *tables->vectors);
+    uint64_t size = plan->weight_count *
+                    (sizeof *tables->blocks + sizeof *tables->vectors + sizeof *tables->replaced);
     for (uint32_t i = 0; i < plan->weight_count; i++) {
         size += plan->weights[i].tensor->size;
         if (plan->weights[i].rows == 1)
@@ -79,8 +81,29 @@ uint64_t ref_weights_memory(const struct plan *plan)
     return size;
 }
 
+void ref_weights_replace(struct ref_weights *weights, uint32_t weight,
+                         const struct dtype_info *info, const void *blocks)
+{
+    weights->replaced[weight] = (struct ref_replacement){blocks ? info : NULL, blocks};
+}
+
 void ref_weights_decode(const struct ref_weights *weights, uint32_t index, uint32_t row,
                         uint32_t count, float *dst)
+{
+    const struct ref_replacement *replaced = &weights->replaced[index];
+    uint32_t cols = weights->plan->weights[index].cols;
+    if (!replaced->info) {
+        ref_weights_read(weights, index, row, count, dst);
+        return;
+    }
+    size_t blocks = cols / replaced->info->block_weights;
+    replaced->info->decode((const uint8_t *)replaced->blocks +
+                               row * blocks * replaced->info->block_size,
+                           dst, count * blocks);
+}
+
+void ref_weights_read(const struct ref_weights *weights, uint32_t index, uint32_t row,
+                      uint32_t count, float *dst)
 {
     const struct plan_weight *weight = &weights->plan->weights[index];
     const struct dtype_info *info = dtype_find(weight->tensor->dtype);

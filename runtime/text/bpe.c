@@ -143,7 +143,8 @@ bool bpe_create(struct tokenizer *tokenizer, const struct gguf *gguf, struct fau
         size_t size = utf8_write(byte_to_code((uint8_t)byte), spelling);
         tokenizer->byte_ids[byte] = vocab_find(tokenizer, spelling, size, KIND_BIT(TOKEN_NORMAL));
     }
-    return read_merges(tokenizer, gguf, !(flags & PRE_NO_MERGES), fault);
+    return normal_form_read(tokenizer, gguf, fault) &&
+           read_merges(tokenizer, gguf, !(flags & PRE_NO_MERGES), fault);
 }
 
 /* ---- encoding ---- */
@@ -225,7 +226,7 @@ static bool encode_piece(struct encoder *encoder, const char *text, size_t size)
     return push_symbols(encoder, text);
 }
 
-static bool encode_valid(struct encoder *encoder, const char *text, size_t size)
+static bool encode_normal(struct encoder *encoder, const char *text, size_t size)
 {
     struct splitter *splitter = &encoder->scratch->splitter;
     if (!pretokenizer_split(encoder->tokenizer->pre, text, size, splitter, encoder->fault))
@@ -238,6 +239,17 @@ static bool encode_valid(struct encoder *encoder, const char *text, size_t size)
         start = end;
     }
     return true;
+}
+
+static bool encode_valid(struct encoder *encoder, const char *text, size_t size)
+{
+    if (!encoder->tokenizer->normal_form || size == 0)
+        return encode_normal(encoder, text, size);
+    size_t normal_size;
+    char *normal = normalize_text(encoder->tokenizer, text, size, &normal_size, encoder->fault);
+    bool encoded = normal && encode_normal(encoder, normal, normal_size);
+    free(normal);
+    return encoded;
 }
 
 /* Valid stretches by pattern, the bytes between them one by one. */

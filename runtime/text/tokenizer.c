@@ -65,6 +65,29 @@ static bool read_names(struct tokenizer *tokenizer, const struct gguf *gguf, str
     return tokenizer->pre_name || vocab_no_memory(fault);
 }
 
+/* lichen's key; absent: as SentencePiece does. */
+static bool read_scheme(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
+{
+    const char *key = "tokenizer.ggml.space_prefix_scheme";
+    struct gguf_string name = {"", 0};
+    if (!gguf_text(gguf, key, false, &name, fault))
+        return false;
+    static const char *const names[] = {
+        [SPACE_SENTENCEPIECE] = "",
+        [SPACE_PREPEND] = "prepend",
+        [SPACE_METASPACE] = "metaspace",
+        [SPACE_METASPACE_FIRST] = "metaspace-first",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (name.size == strlen(names[i]) && memcmp(name.bytes, names[i], name.size) == 0) {
+            tokenizer->space_scheme = (enum space_scheme)i;
+            return true;
+        }
+    }
+    return fault_set(fault, FAULT_UNSUPPORTED, "%s: lichen does not know \"%.*s\"", key,
+                     name.size < 60 ? (int)name.size : 60, name.bytes);
+}
+
 /* What the models do where the file is silent, then the file. */
 static bool read_switches(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
 {
@@ -77,10 +100,12 @@ static bool read_switches(struct tokenizer *tokenizer, const struct gguf *gguf, 
     if (!pieces)
         return true;
     tokenizer->dummy_space = true;
-    return gguf_bool(gguf, "tokenizer.ggml.add_space_prefix", false, &tokenizer->dummy_space,
+    return read_scheme(tokenizer, gguf, fault) &&
+           gguf_bool(gguf, "tokenizer.ggml.add_space_prefix", false, &tokenizer->dummy_space,
                      fault) &&
            gguf_bool(gguf, "tokenizer.ggml.remove_extra_whitespaces", false,
-                     &tokenizer->trim_spaces, fault);
+                     &tokenizer->trim_spaces, fault) &&
+           charsmap_read(tokenizer, gguf, fault);
 }
 
 static bool create_model(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
@@ -107,7 +132,8 @@ static bool fill(struct tokenizer *tokenizer, const struct gguf *gguf, struct fa
         !pretokenizer_create(tokenizer->pre_name, &tokenizer->pre, fault))
         return false;
     return read_switches(tokenizer, gguf, fault) && vocab_read(tokenizer, gguf, fault) &&
-           specials_read(tokenizer, gguf, fault) && create_model(tokenizer, gguf, fault) &&
+           specials_read(tokenizer, gguf, fault) && strips_read(tokenizer, gguf, fault) &&
+           create_model(tokenizer, gguf, fault) &&
            prefix_index_create(tokenizer, control, &tokenizer->control, fault) &&
            prefix_index_create(tokenizer, KIND_BIT(TOKEN_USER_DEFINED), &tokenizer->user, fault);
 }
@@ -214,12 +240,111 @@ static bool encode_fragment(const struct tokenizer *tokenizer, const char *text,
     return false;
 }
 
-/* Text without control tokens: user-defined tokens, the leftmost first and of those the longest,
- * and what is between them. */
-static bool encode_user(const struct tokenizer *tokenizer, const char *text, size_t size,
-                        struct scratch *scratch, struct token_list *out, struct fault *fault)
+struct stretch { /* between two tokens that were found in the text */
+    const char *text;
+    size_t size;
+    bool first_of_all;  /* nothing of the whole text is before it */
+    bool opens, closes; /* at the start, the end of what lies between two control tokens */
+};
+
+/* Does the stretch get a dummy space in front? */
+static bool takes_dummy(const struct tokenizer *tokenizer, const struct stretch *stretch)
+{
+    bool marked = stretch->size > 0 && (stretch->text[0] == ' ' ||
+                                        (stretch->size >= SPACE_MARK_SIZE &&
+                                         memcmp(stretch->text, SPACE_MARK, SPACE_MARK_SIZE) == 0));
+    if (!tokenizer->dummy_space)
+        return false;
+    switch (tokenizer->space_scheme) {
+    case SPACE_SENTENCEPIECE: /* also in front of a token that opens the text */
+        return stretch->opens;
+    case SPACE_PREPEND:
+        return stretch->size > 0;
+    case SPACE_METASPACE:
+        return stretch->size > 0 && !marked;
+    case SPACE_METASPACE_FIRST:
+        return stretch->size > 0 && !marked && stretch->first_of_all;
+    }
+    return false;
+}
+
+/* The size without the spaces at the end, of which only start bytes stay. SentencePiece takes away
+ * U+2581 that the text itself has as well. */
+static size_t without_spaces(const char *text, size_t start, size_t size)
+{
+    for (;;) {
+        if (size > start && text[size - 1] == ' ')
+            size--;
+        else if (size >= start + SPACE_MARK_SIZE &&
+                 memcmp(text + size - SPACE_MARK_SIZE, SPACE_MARK, SPACE_MARK_SIZE) == 0)
+            size -= SPACE_MARK_SIZE;
+        else
+            return size;
+    }
+}
+
+/* A copy with the dummy space in front and, where the file wants it, no needless spaces; empty when
+ * it is the whole text and only a dummy space is left. */
+static char *prepare(const struct tokenizer *tokenizer, const struct stretch *stretch,
+                     size_t *prepared_size)
+{
+    char *prepared = malloc(stretch->size + 2);
+    if (!prepared)
+        return NULL;
+    size_t used = 0, start = takes_dummy(tokenizer, stretch);
+    if (start > 0)
+        prepared[used++] = ' ';
+    bool behind_space = stretch->opens;
+    for (size_t i = 0; i < stretch->size; i++) {
+        bool space = stretch->text[i] == ' ';
+        if (!tokenizer->trim_spaces || !space || !behind_space)
+            prepared[used++] = stretch->text[i];
+        behind_space = space;
+    }
+    if (tokenizer->trim_spaces && stretch->closes)
+        used = without_spaces(prepared, start, used);
+    *prepared_size = used > start || !stretch->closes ? used : 0;
+    return prepared;
+}
+
+static bool encode_mapped(const struct tokenizer *tokenizer, const struct stretch *stretch,
+                          struct scratch *scratch, struct token_list *out, struct fault *fault)
+{
+    if (!tokenizer->trim_spaces && !takes_dummy(tokenizer, stretch))
+        return encode_fragment(tokenizer, stretch->text, stretch->size, scratch, out, fault);
+    size_t size;
+    char *prepared = prepare(tokenizer, stretch, &size);
+    if (!prepared)
+        return vocab_no_memory(fault);
+    bool encoded = encode_fragment(tokenizer, prepared, size, scratch, out, fault);
+    free(prepared);
+    return encoded;
+}
+
+static bool encode_stretch(const struct tokenizer *tokenizer, const struct stretch *stretch,
+                           struct scratch *scratch, struct token_list *out, struct fault *fault)
+{
+    if (!tokenizer->charsmap)
+        return encode_mapped(tokenizer, stretch, scratch, out, fault);
+    struct stretch mapped = *stretch;
+    char *text = charsmap_apply(tokenizer, stretch->text, stretch->size, &mapped.size);
+    if (!text)
+        return vocab_no_memory(fault);
+    mapped.text = text;
+    bool encoded = encode_mapped(tokenizer, &mapped, scratch, out, fault);
+    free(text);
+    return encoded;
+}
+
+/* Text between two control tokens: user-defined tokens, the leftmost first and of those the
+ * longest, and what is between them. first: at the start of the whole. */
+static bool encode_plain(const struct tokenizer *tokenizer, bool first, const char *text,
+                         size_t size, struct scratch *scratch, struct token_list *out,
+                         struct fault *fault)
 {
     size_t done = 0;
+    if (size == 0)
+        return true;
     for (size_t at = 0; at < size && tokenizer->user.count > 0;) {
         size_t token_size;
         int32_t id = prefix_longest(&tokenizer->user, text + at, size - at, &token_size);
@@ -227,53 +352,20 @@ static bool encode_user(const struct tokenizer *tokenizer, const char *text, siz
             at++;
             continue;
         }
-        if (!encode_fragment(tokenizer, text + done, at - done, scratch, out, fault) ||
+        size_t end = strips_space(tokenizer, id, STRIP_LEFT)
+                         ? at - space_before(text + done, at - done)
+                         : at;
+        struct stretch before = {text + done, end - done, first && done == 0, done == 0, false};
+        if (!encode_stretch(tokenizer, &before, scratch, out, fault) ||
             !token_list_push(out, id, fault))
             return false;
         at += token_size;
+        if (strips_space(tokenizer, id, STRIP_RIGHT))
+            at += space_behind(text + at, size - at);
         done = at;
     }
-    return encode_fragment(tokenizer, text + done, size - done, scratch, out, fault);
-}
-
-/* A copy with the dummy space in front and, where the file wants it, no needless spaces. */
-static char *prepare(const struct tokenizer *tokenizer, const char *text, size_t size,
-                     size_t *prepared_size)
-{
-    char *prepared = malloc(size + 1);
-    if (!prepared)
-        return NULL;
-    size_t used = 0;
-    if (tokenizer->dummy_space)
-        prepared[used++] = ' ';
-    bool behind_space = true;
-    for (size_t i = 0; i < size; i++) {
-        bool space = text[i] == ' ';
-        if (!tokenizer->trim_spaces || !space || !behind_space)
-            prepared[used++] = text[i];
-        behind_space = space;
-    }
-    size_t start = tokenizer->dummy_space;
-    if (tokenizer->trim_spaces && used > start && prepared[used - 1] == ' ')
-        used--;
-    *prepared_size = used > start ? used : 0;
-    return prepared;
-}
-
-/* Text between two control tokens. */
-static bool encode_plain(const struct tokenizer *tokenizer, const char *text, size_t size,
-                         struct scratch *scratch, struct token_list *out, struct fault *fault)
-{
-    if (size == 0)
-        return true;
-    if (!tokenizer->dummy_space && !tokenizer->trim_spaces)
-        return encode_user(tokenizer, text, size, scratch, out, fault);
-    char *prepared = prepare(tokenizer, text, size, &size);
-    if (!prepared)
-        return vocab_no_memory(fault);
-    bool encoded = encode_user(tokenizer, prepared, size, scratch, out, fault);
-    free(prepared);
-    return encoded;
+    struct stretch rest = {text + done, size - done, first && done == 0, done == 0, true};
+    return encode_stretch(tokenizer, &rest, scratch, out, fault);
 }
 
 /* Text with control tokens outside the plain ranges. */
@@ -296,13 +388,18 @@ static bool encode_special(const struct tokenizer *tokenizer, const char *text, 
             at++;
             continue;
         }
-        if (!encode_plain(tokenizer, text + done, at - done, scratch, out, fault) ||
+        size_t end = strips_space(tokenizer, id, STRIP_LEFT)
+                         ? at - space_before(text + done, at - done)
+                         : at;
+        if (!encode_plain(tokenizer, done == 0, text + done, end - done, scratch, out, fault) ||
             !token_list_push(out, id, fault))
             return false;
         at += token_size;
+        if (strips_space(tokenizer, id, STRIP_RIGHT))
+            at += space_behind(text + at, size - at);
         done = at;
     }
-    return encode_plain(tokenizer, text + done, size - done, scratch, out, fault);
+    return encode_plain(tokenizer, done == 0, text + done, size - done, scratch, out, fault);
 }
 
 static bool check_size(size_t size, struct fault *fault)
@@ -329,7 +426,7 @@ bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_
     struct scratch scratch = {0};
     bool encoded = options.special
                        ? encode_special(tokenizer, text, size, NULL, 0, &scratch, out, fault)
-                       : encode_plain(tokenizer, text, size, &scratch, out, fault);
+                       : encode_plain(tokenizer, true, text, size, &scratch, out, fault);
     scratch_free(&scratch);
     if (!encoded || !options.bos || !specials->add_eos)
         return encoded;

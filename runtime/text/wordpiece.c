@@ -21,6 +21,8 @@ bool wordpiece_create(struct tokenizer *tokenizer, const struct gguf *gguf, stru
                    fault))
         return false;
     tokenizer->strip_accents = tokenizer->lowercase;
+    if (!gguf_u32(gguf, "tokenizer.ggml.max_word_chars", false, &tokenizer->word_chars, fault))
+        return false;
     return gguf_bool(gguf, "tokenizer.ggml.normalizer.strip_accents", false,
                      &tokenizer->strip_accents, fault) &&
            prefix_index_create(tokenizer, KINDS_TEXT, &tokenizer->pieces, fault);
@@ -54,6 +56,7 @@ struct word_buffer { /* one call; the word so far, U+2581 in front */
     const struct tokenizer *tokenizer;
     char *bytes;
     size_t size, capacity;
+    size_t chars; /* of the word, accents that were stripped not counted */
     struct token_list *out;
     struct fault *fault;
 };
@@ -78,8 +81,9 @@ static bool word_finish(struct word_buffer *word)
 {
     if (word->size <= SPACE_MARK_SIZE)
         return true;
-    size_t count = word->out->count, piece_size;
-    bool whole = true;
+    size_t count = word->out->count, piece_size, chars = word->chars;
+    bool whole = word->tokenizer->word_chars == 0 || chars <= word->tokenizer->word_chars;
+    word->chars = 0;
     for (size_t at = 0; whole && at < word->size; at += piece_size) {
         int32_t id = prefix_longest(&word->tokenizer->pieces, word->bytes + at, word->size - at,
                                     &piece_size);
@@ -107,6 +111,7 @@ static bool add_code(struct word_buffer *word, uint32_t code)
         code = (uint32_t)utf8proc_tolower((utf8proc_int32_t)code);
     char bytes[4];
     size_t size = utf8_write(code, bytes);
+    word->chars++;
     return word_append(word, bytes, size) && (class == CHAR_LETTER || word_finish(word));
 }
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,16 +125,24 @@ static void test_usage_errors(void **state)
     assert_refused(&ran, 2, "unexpected 'more'");
     ran = LICHEN("plan", "--kv", "q4");
     assert_refused(&ran, 2, "--kv: expected f16|f32|q8_0");
+    ran = LICHEN("plan", "--gpu-layers", "some");
+    assert_refused(&ran, 2, "--gpu-layers: expected a whole number, auto or all, found 'some'");
+    ran = LICHEN("plan", "--memory", "0");
+    assert_refused(&ran, 2, "--memory: expected a size as 512M or 2G, found '0'");
     ran = LICHEN("logits", "model.gguf");
     assert_refused(&ran, 2, "--ids and --output are needed");
     ran = LICHEN("logits", "model.gguf", "--ids", "1,x", "-o", OUT "/x.npy");
     assert_refused(&ran, 2, "expected token ids as 1,2,3, found 'x'");
-    ran = LICHEN("bench", "--png", "x.png");
-    assert_refused(&ran, 2, "--png: not yet");
-    ran = LICHEN("bench", "--kernels");
-    assert_refused(&ran, 2, "--kernels: not yet");
-    ran = LICHEN("bench", "--shape", "llama-8b");
-    assert_refused(&ran, 2, "--shape: not yet");
+    ran = LICHEN("bench", "--shape", "nothing-7b");
+    assert_refused(&ran, 2, "--shape nothing-7b: unknown; known are");
+    ran = LICHEN("bench", "--shape", "8b", "--type", "q9");
+    assert_refused(&ran, 2, "--type q9: unknown; known are");
+    ran = LICHEN("bench", "--type", "q4_0");
+    assert_refused(&ran, 2, "--type is the type of a --shape");
+    ran = LICHEN("bench", "model.gguf", "--shape", "8b");
+    assert_refused(&ran, 2, "it takes no file beside it");
+    ran = LICHEN("bench", "--shape", "8b", "--peer", "/nowhere");
+    assert_refused(&ran, 2, "--peer needs a model file");
     ran = LICHEN(NULL);
     assert_int_equal(ran.status, 2);
     assert_int_equal(ran.out_size, 0);
@@ -143,8 +152,7 @@ static void test_usage_errors(void **state)
 static void test_not_yet(void **state)
 {
     (void)state;
-    static const char *const commands[] = {"convert", "calibrate", "loss",
-                                           "verify",  "doctor",    "serve"};
+    static const char *const commands[] = {"doctor", "serve"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         char part[64];
         snprintf(part, sizeof part, "lichen: %s: not yet", commands[i]);
@@ -379,7 +387,7 @@ static void test_plan(void **state)
     assert_done(&ran, "it fits");
     ran = LICHEN("plan", STORIES, CPU, "--ctx", "256", "--json");
     json_t *document = json_of(&ran), *heaps = json_object_get(document, "heaps");
-    KEYS(document, "schema", "ctx", "heaps", "fits", "nearest");
+    KEYS(document, "schema", "ctx", "layers", "host_layers", "heaps", "fits", "nearest");
     assert_int_equal(json_integer_value(json_object_get(document, "ctx")), 256);
     assert_true(json_is_true(json_object_get(document, "fits")));
     assert_true(json_array_size(heaps) >= 1);
@@ -387,6 +395,30 @@ static void test_plan(void **state)
         KEYS(json_array_get(heaps, i), "name", "capacity", "free", "weights", "kv", "activations",
              "staging", "total");
     json_decref(document);
+}
+
+/* What the plan says does not fit is refused by what would load it, and layers that were moved are
+ * told of (moved into a heap of their own: tests/engine/test_layers.c). */
+static void test_no_room(void **state)
+{
+    (void)state;
+    NEED(STORIES);
+    char size[32];
+    struct ran ran = LICHEN("plan", STORIES, "--ctx", "512", "--json");
+    json_t *document = json_of(&ran), *heaps = json_object_get(document, "heaps");
+    json_t *total = json_object_get(json_array_get(heaps, 0), "total");
+    snprintf(size, sizeof size, "%lld", (long long)json_integer_value(total) - 1);
+    json_decref(document);
+    ran = LICHEN("plan", STORIES, "--memory", size, "--ctx", "512");
+    assert_done(&ran, "it does not fit; nearest that does: --ctx 256");
+    ran = LICHEN("run", STORIES, "--raw", "-p", "x", "--memory", size, "--ctx", "512");
+    assert_refused(&ran, 1, "what fits: --ctx 256");
+    ran = LICHEN("plan", STORIES, "--gpu-layers", "2", "--ctx", "256");
+    assert_done(&ran, "3 of 5 layers in host memory\nit fits");
+    ran = LICHEN("run", STORIES, "--raw", "-p", "Once", "-n", "2", "--gpu-layers", "2");
+    assert_int_equal(ran.status, 0);
+    assert_non_null(strstr(ran.err, "3 of 5 layers lie in host memory"));
+    ran_free(&ran);
 }
 
 /* ---- answers ---- */
@@ -572,6 +604,22 @@ static void test_logits(void **state)
     assert_int_equal(count_entries(OUT, ".part-"), 0);
 }
 
+/* A limit on the size of files is one line, no death by a signal, and leaves nothing behind. */
+static void test_file_size_limit(void **state)
+{
+    (void)state;
+    NEED(STORIES);
+    struct rlimit before, limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = (struct rlimit){4096, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct ran ran =
+        LICHEN("logits", STORIES, CPU, "--ids", "1,2,3,4", "-o", OUT "/limit.npy", "--quiet");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_refused(&ran, 1, "limit.npy: ");
+    assert_int_equal(count_entries(OUT, "limit.npy"), 0);
+}
+
 static void test_logits_failures(void **state)
 {
     (void)state;
@@ -643,10 +691,64 @@ static void test_bench(void **state)
     ran = LICHEN("bench", STORIES, CPU, "-p", "16", "-n", "8", "-d", "0", "-r", "1", "--no-start",
                  "--csv");
     assert_done(&ran, "prefill,16,0,");
+    ran = LICHEN("bench", STORIES, CPU, "--png", "/nonexistent/x.png", "--no-start");
+    assert_refused(&ran, 1, "/nonexistent/x.png");
+    ran = LICHEN("bench", STORIES, CPU, "--kernels", "-p", "8", "-n", "2", "--no-start");
+    assert_refused(&ran, 1, "cpu: the C executor has no kernels to time");
     ran = LICHEN("bench", STORIES, "--compare", "/nonexistent.json");
     assert_refused(&ran, 1, "/nonexistent.json");
     ran = LICHEN("bench", STORIES, CPU, "-r", "0", "--no-start");
     assert_refused(&ran, 2, "repeats");
+}
+
+/* No file, the default device: numbers, kernels that add up, a picture that appears whole. */
+static void test_bench_shape(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"kernel", "operation", "weights", "rows",     "cols",
+                                       "us",     "bytes",     "share",   "gb_per_s", "gflop_per_s"};
+    struct ran ran = LICHEN("bench", "--shape", "smollm2", "-p", "8", "-n", "2", "-d", "0", "-r",
+                            "2", "--kernels", "--json", "--png", OUT "/shape.png");
+    assert_int_equal(ran.status, 0);
+    json_t *document = json_loads(ran.out, 0, NULL);
+    assert_non_null(document);
+    json_t *results = json_object_get(document, "results"), *kernels;
+    kernels = json_object_get(document, "kernels");
+    assert_int_equal(json_array_size(results), 2);
+    assert_int_equal(json_array_size(kernels), 2);
+    assert_true(json_is_null(json_object_get(json_object_get(document, "start"), "cold_s")));
+    assert_true(json_is_true(json_object_get(json_object_get(document, "model"), "made_up")));
+    json_t *decode = json_array_get(kernels, 1), *group;
+    assert_string_equal(json_string_value(json_object_get(decode, "test")), "decode");
+    assert_int_equal(
+        json_integer_value(json_object_get(decode, "dispatches")),
+        json_integer_value(json_object_get(json_array_get(results, 1), "dispatches_per_token")));
+    double share = 0;
+    json_int_t dispatches = 0;
+    size_t i;
+    json_array_foreach(json_object_get(decode, "groups"), i, group)
+    {
+        for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
+            assert_non_null(json_object_get(group, keys[k]));
+        share += json_number_value(json_object_get(group, "share"));
+        dispatches += json_integer_value(json_object_get(group, "dispatches"));
+    }
+    assert_true(fabs(share - 1) < 1e-6);
+    assert_int_equal(dispatches, json_integer_value(json_object_get(decode, "dispatches")));
+    json_decref(document);
+    ran_free(&ran);
+    size_t size;
+    char *picture = file_bytes(OUT "/shape.png", &size);
+    assert_non_null(picture);
+    assert_true(size > 1000 && memcmp(picture, "\x89PNG", 4) == 0);
+    free(picture);
+    assert_int_equal(count_entries(OUT, "shape.png"), 1); /* no part file */
+    unlink(OUT "/shape.png");
+    ran = LICHEN("bench", "--shape", "smollm2", "-p", "8", "-n", "2", "-d", "0", "-r", "1",
+                 "--kernels", "--csv");
+    assert_done(&ran, "test,tokens,depth,kernel,operation,");
+    ran = LICHEN("plan", "--shape", "0.5b", "--type", "q8_0", CPU, "--json");
+    assert_done(&ran, "\"fits\"");
 }
 
 int main(void)
@@ -666,6 +768,7 @@ int main(void)
         cmocka_unit_test(test_devices),
         cmocka_unit_test(test_info),
         cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_run_json),
         cmocka_unit_test(test_run_golden_cpu),
         cmocka_unit_test(test_run_golden_default),
@@ -675,8 +778,10 @@ int main(void)
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_logits),
         cmocka_unit_test(test_logits_failures),
+        cmocka_unit_test(test_file_size_limit),
         cmocka_unit_test(test_interrupt),
         cmocka_unit_test(test_bench),
+        cmocka_unit_test(test_bench_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,12 @@
 
 void rig_open(struct rig *rig, const char *device, uint32_t context, uint32_t batch)
 {
+    rig_open_kv(rig, device, context, batch, LICHEN_KV_F32);
+}
+
+void rig_open_kv(struct rig *rig, const char *device, uint32_t context, uint32_t batch,
+                 enum lichen_kv kv)
+{
     struct fault fault = {0};
     struct lichen_engine_options options;
     struct lichen_session_options shape;
@@ -20,7 +26,7 @@ void rig_open(struct rig *rig, const char *device, uint32_t context, uint32_t ba
     lichen_session_defaults(&shape);
     shape.context = context;
     shape.batch = batch;
-    shape.kv = LICHEN_KV_F32;
+    shape.kv = kv;
     shape.sampler.temperature = 0;
     if (!lichen_session_open(rig->engine, &shape, &rig->session, &fault))
         fail_msg("%s", fault.text);

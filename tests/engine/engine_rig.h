@@ -18,6 +18,9 @@ struct rig {
 /* Opens the stories model (skips where it is absent) with a greedy session of `context` tokens, run
  * in batches of `batch`. device: "cpu" or NULL. */
 void rig_open(struct rig *rig, const char *device, uint32_t context, uint32_t batch);
+/* The same with another KV cache than f32. */
+void rig_open_kv(struct rig *rig, const char *device, uint32_t context, uint32_t batch,
+                 enum lichen_kv kv);
 void rig_close(struct rig *rig);
 /* The published greedy continuation of token 1. */
 const int32_t *rig_golden(void);

@@ -27,38 +27,55 @@ static void test_greedy_is_golden(void **state)
     }
 }
 
+static void plan_equal(const struct lichen_plan *planned, const struct lichen_plan *used)
+{
+    assert_int_equal(planned->heap_count, used->heap_count);
+    assert_true(planned->fits);
+    for (uint32_t h = 0; h < used->heap_count; h++) {
+        assert_int_equal(planned->heaps[h].weights, used->heaps[h].weights);
+        assert_int_equal(planned->heaps[h].kv, used->heaps[h].kv);
+        assert_int_equal(planned->heaps[h].activations, used->heaps[h].activations);
+        assert_int_equal(planned->heaps[h].staging, used->heaps[h].staging);
+        assert_int_equal(planned->heaps[h].total, used->heaps[h].total);
+    }
+}
+
+/* Bytes of the KV cache. */
+static uint64_t plan_check(const char *device, enum lichen_kv kv)
+{
+    struct fault fault = {0};
+    struct rig rig;
+    struct lichen_plan used, planned;
+    struct lichen_engine_options options;
+    struct lichen_session_options shape;
+    rig_open_kv(&rig, device, 512, 64, kv);
+    lichen_plan_used(rig.session, &used);
+    rig_close(&rig);
+    lichen_engine_defaults(&options);
+    lichen_session_defaults(&shape);
+    options.model = STORIES;
+    options.device = device;
+    options.activations = LICHEN_ACTIVATIONS_FLOAT;
+    shape.context = 512;
+    shape.batch = 64;
+    shape.kv = kv;
+    assert_good(lichen_plan(&options, &shape, &planned, &fault), fault);
+    plan_equal(&planned, &used);
+    assert_true(used.heaps[0].weights > 900000);
+    return used.heaps[0].kv;
+}
+
 /* What the plan says is what opening allocates, byte for byte. */
 static void test_plan_is_exact(void **state)
 {
     (void)state;
     for (int i = 0; i < DEVICES; i++) {
-        struct fault fault = {0};
-        struct rig rig;
-        struct lichen_plan used, planned;
-        struct lichen_engine_options options;
-        struct lichen_session_options shape;
-        rig_open(&rig, devices[i], 512, 64);
-        lichen_plan_used(rig.session, &used);
-        rig_close(&rig);
-        lichen_engine_defaults(&options);
-        lichen_session_defaults(&shape);
-        options.model = STORIES;
-        options.device = devices[i];
-        options.activations = LICHEN_ACTIVATIONS_FLOAT;
-        shape.context = 512;
-        shape.batch = 64;
-        shape.kv = LICHEN_KV_F32;
-        assert_good(lichen_plan(&options, &shape, &planned, &fault), fault);
-        assert_int_equal(planned.heap_count, used.heap_count);
-        assert_true(planned.fits);
-        for (uint32_t h = 0; h < used.heap_count; h++) {
-            assert_int_equal(planned.heaps[h].weights, used.heaps[h].weights);
-            assert_int_equal(planned.heaps[h].kv, used.heaps[h].kv);
-            assert_int_equal(planned.heaps[h].activations, used.heaps[h].activations);
-            assert_int_equal(planned.heaps[h].staging, used.heaps[h].staging);
-            assert_int_equal(planned.heaps[h].total, used.heaps[h].total);
-        }
-        assert_true(used.heaps[0].weights > 900000 && used.heaps[0].kv > 0);
+        uint64_t f32 = plan_check(devices[i], LICHEN_KV_F32);
+        uint64_t f16 = plan_check(devices[i], LICHEN_KV_F16);
+        uint64_t q8_0 = plan_check(devices[i], LICHEN_KV_Q8_0);
+        /* heads of 8 numbers: 32, 16 and 12 bytes; exec_ref stores blocks of 32 */
+        assert_true(f16 < f32 && q8_0 > 0 && (!devices[i] || q8_0 > f16));
+        assert_true(devices[i] || q8_0 < f16);
     }
 }
 
@@ -84,34 +101,41 @@ static void test_chunks_agree(void **state)
     }
 }
 
+static void prefix_check(const char *device, enum lichen_kv kv)
+{
+    struct fault fault = {0};
+    struct rig rig;
+    size_t kept = 99;
+    int32_t first, again, ids[40];
+    memcpy(ids, rig_golden(), sizeof ids);
+    rig_open_kv(&rig, device, 256, 0, kv);
+    assert_good(lichen_feed_all(rig.session, ids, 40, &kept, &fault), fault);
+    assert_int_equal(kept, 0);
+    assert_good(lichen_pick(rig.session, &first, &fault), fault);
+    assert_good(lichen_feed_all(rig.session, ids, 40, &kept, &fault), fault);
+    assert_int_equal(kept, 40);
+    ids[30]++;
+    assert_good(lichen_feed_all(rig.session, ids, 40, &kept, &fault), fault);
+    assert_int_equal(kept, 30);
+    ids[30]--;
+    assert_good(lichen_feed_all(rig.session, ids, 40, &kept, &fault), fault);
+    assert_int_equal(kept, 30);
+    assert_int_equal(lichen_session_count(rig.session), 40);
+    assert_good(lichen_pick(rig.session, &again, &fault), fault);
+    assert_int_equal(first, again);
+    assert_good(lichen_feed_all(rig.session, ids, 20, &kept, &fault), fault);
+    assert_int_equal(kept, 19);
+    rig_close(&rig);
+}
+
 /* feed_all keeps a common prefix and always leaves logits behind. */
 static void test_prefix_is_kept(void **state)
 {
     (void)state;
     for (int i = 0; i < DEVICES; i++) {
-        struct fault fault = {0};
-        struct rig rig;
-        size_t kept = 99;
-        int32_t first, again, ids[40];
-        memcpy(ids, rig_golden(), sizeof ids);
-        rig_open(&rig, devices[i], 256, 0);
-        assert_good(lichen_feed_all(rig.session, ids, 40, &kept, &fault), fault);
-        assert_int_equal(kept, 0);
-        assert_good(lichen_pick(rig.session, &first, &fault), fault);
-        assert_good(lichen_feed_all(rig.session, ids, 40, &kept, &fault), fault);
-        assert_int_equal(kept, 40);
-        ids[30]++;
-        assert_good(lichen_feed_all(rig.session, ids, 40, &kept, &fault), fault);
-        assert_int_equal(kept, 30);
-        ids[30]--;
-        assert_good(lichen_feed_all(rig.session, ids, 40, &kept, &fault), fault);
-        assert_int_equal(kept, 30);
-        assert_int_equal(lichen_session_count(rig.session), 40);
-        assert_good(lichen_pick(rig.session, &again, &fault), fault);
-        assert_int_equal(first, again);
-        assert_good(lichen_feed_all(rig.session, ids, 20, &kept, &fault), fault);
-        assert_int_equal(kept, 19);
-        rig_close(&rig);
+        prefix_check(devices[i], LICHEN_KV_F32);
+        prefix_check(devices[i], LICHEN_KV_F16);
+        prefix_check(devices[i], LICHEN_KV_Q8_0);
     }
 }
 

@@ -263,7 +263,7 @@ void random_plan_open(struct random_plan *random, uint64_t seed, bool blocks)
     struct kv_layer layers[2];
     memset(random, 0, sizeof *random);
     shapes(&maker);
-    random->kv = coin(&maker) ? KV_F16 : KV_F32;
+    random->kv = (enum kv_type)pick(&maker, KV_F16, KV_Q8_0);
     random->prefix_mask = pick(&maker, 0, 7) == 0;
     uint32_t layer_count = pick(&maker, 1, 2);
     rig_init(&random->rig, maker.width, seed + 1);

@@ -2,7 +2,8 @@
  * number of a step:
  *   float32, f32 cache   5e-5   rounding of sums of at most a few hundred terms, two layers deep
  *   f16 cache            4e-3   a number on the edge of two halves goes the other way
- *   A16                  4e-3 */
+ *   A16                  4e-3
+ *   8-bit cache          1e-2   a number on the edge of two of 255 steps goes the other way */
 #include "gpu_run.h"
 #include "random_plan.h"
 
@@ -43,7 +44,9 @@ static void plan_compare(uint64_t seed, bool blocks, bool as_discrete, bool unfu
     struct random_plan random;
     struct gpu_run run;
     random_plan_open(&random, seed, blocks);
-    double bound = random.kv == KV_F32 && !(blocks && as_discrete) ? 5e-5 : 4e-3;
+    double bound = random.kv == KV_Q8_0                              ? 1e-2
+                   : random.kv == KV_F32 && !(blocks && as_discrete) ? 5e-5
+                                                                     : 4e-3;
     gpu_run_open(&run, &robust, as_discrete, &random.rig.plan, random.rig.gguf,
                  random.rig.parallel);
     const struct exec_gpu_options options = {.context = RANDOM_CONTEXT,

@@ -1,0 +1,258 @@
+/* loss_views.c: what the views share, the advice, and the short forms: CSV and Markdown. */
+#include "loss_views.h"
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+double loss_number(const json_t *value, ...)
+{
+    va_list keys;
+    va_start(keys, value);
+    for (const char *key; value && (key = va_arg(keys, const char *));)
+        value = json_object_get(value, key);
+    va_end(keys);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+size_t loss_index(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    json_int_t index = json_is_integer(value) ? json_integer_value(value) : -1;
+    return index < 0 ? SIZE_MAX : (size_t)index;
+}
+
+const char *loss_string(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+const json_t *loss_result(const json_t *stream, const char *text)
+{
+    const json_t *results = json_object_get(stream, "results");
+    for (size_t i = 0; i < json_array_size(results); i++)
+        if (strcmp(loss_string(json_array_get(results, i), "text"), text) == 0)
+            return json_array_get(results, i);
+    return NULL;
+}
+
+/* ---- advice ---- */
+
+/* A reader does not notice what changes the likeliest token 3 times in 100 or less and perplexity
+ * by 1 % or less. */
+static const double unnoticed_flips = 0.03, unnoticed_ratio = 1.01;
+
+struct advice {
+    const json_t *report;
+    const char *text; /* the first text's name */
+    char *out;
+    size_t size, used;
+};
+
+static void say(struct advice *advice, const char *format, ...) FAULT_PRINTF(2, 3);
+static void say(struct advice *advice, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (advice->used < advice->size) {
+        int written =
+            vsnprintf(advice->out + advice->used, advice->size - advice->used, format, arguments);
+        advice->used += written > 0 ? (size_t)written : 0;
+    }
+    va_end(arguments);
+}
+
+static double flips_of(const struct advice *advice, const json_t *candidate)
+{
+    return 1 - loss_number(loss_result(candidate, advice->text), "top1", NULL);
+}
+
+static bool unnoticed(const struct advice *advice, const json_t *candidate)
+{
+    double ratio = loss_number(loss_result(candidate, advice->text), "ppl_ratio", "value", NULL);
+    return flips_of(advice, candidate) <= unnoticed_flips && ratio <= unnoticed_ratio;
+}
+
+/* Smaller in bytes; of equal size, the one of less KLD. */
+static bool smaller(const struct advice *advice, const json_t *a, const json_t *b)
+{
+    double x = loss_number(a, "bytes", NULL), y = loss_number(b, "bytes", NULL);
+    if (x != y)
+        return x < y;
+    return loss_number(loss_result(a, advice->text), "kld", "mean", NULL) <
+           loss_number(loss_result(b, advice->text), "kld", "mean", NULL);
+}
+
+/* The smallest candidate that is (not) noticed; NULL when there is none. */
+static const json_t *smallest(const struct advice *advice, bool wanted)
+{
+    const json_t *found = NULL, *candidates = json_object_get(advice->report, "candidates");
+    for (size_t i = 0; i < json_array_size(candidates); i++) {
+        const json_t *item = json_array_get(candidates, i);
+        if (!loss_result(item, advice->text) || unnoticed(advice, item) != wanted)
+            continue;
+        if (!found || smaller(advice, item, found))
+            found = item;
+    }
+    return found;
+}
+
+static const json_t *least_flips(const struct advice *advice)
+{
+    const json_t *found = NULL, *candidates = json_object_get(advice->report, "candidates");
+    for (size_t i = 0; i < json_array_size(candidates); i++) {
+        const json_t *item = json_array_get(candidates, i);
+        if (loss_result(item, advice->text) &&
+            (!found || flips_of(advice, item) < flips_of(advice, found)))
+            found = item;
+    }
+    return found;
+}
+
+static void say_flips(struct advice *advice, const json_t *candidate)
+{
+    double flips = 100 * flips_of(advice, candidate);
+    say(advice, "another likeliest word for %.*f of 100 tokens", flips < 9.95, flips);
+}
+
+static void say_saving(struct advice *advice, const json_t *good, const json_t *next)
+{
+    double saved = loss_number(good, "bytes", NULL) - loss_number(next, "bytes", NULL);
+    if (!(saved > 0))
+        return;
+    say(advice, "; %s saves %.*f MB more and has ", loss_string(next, "label"), saved < 1e7,
+        saved / 1e6);
+    say_flips(advice, next);
+}
+
+void loss_advice(const json_t *report, char *text, size_t size)
+{
+    const json_t *texts = json_object_get(report, "texts");
+    struct advice advice = {.report = report,
+                            .text = loss_string(json_array_get(texts, 0), "name"),
+                            .out = text,
+                            .size = size};
+    const json_t *good = smallest(&advice, true), *next = smallest(&advice, false);
+    const json_t *least = least_flips(&advice);
+    text[0] = 0;
+    if (!least)
+        return;
+    if (good) {
+        say(&advice, "%s loses nothing you would notice here (", loss_string(good, "label"));
+        say_flips(&advice, good);
+        say(&advice, ")");
+        if (next)
+            say_saving(&advice, good, next);
+    } else {
+        say(&advice, "Every candidate would be noticed here; the least is %s with ",
+            loss_string(least, "label"));
+        say_flips(&advice, least);
+        if (next != least)
+            say_saving(&advice, least, next);
+    }
+    say(&advice, ".");
+    double chunks = loss_number(loss_result(least, advice.text), "chunks", NULL);
+    if (chunks < 20)
+        say(&advice, " Only %.0f window%s of text: a first impression.", chunks,
+            chunks == 1 ? "" : "s");
+}
+
+/* ---- CSV ---- */
+
+/* A field between quotes; quotes inside are doubled. */
+static void csv_text(const char *text, FILE *stream)
+{
+    fputc('"', stream);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', stream);
+        fputc(*text, stream);
+    }
+    fputc('"', stream);
+}
+
+static void csv_number(double value, FILE *stream)
+{
+    if (isfinite(value))
+        fprintf(stream, ",%.9g", value);
+    else
+        fputc(',', stream);
+}
+
+static double bound(const json_t *result, const char *key, const char *inner, size_t side)
+{
+    const json_t *interval = json_object_get(result, key);
+    if (inner)
+        interval = json_object_get(interval, inner);
+    return loss_number(json_array_get(interval, side), NULL);
+}
+
+static void csv_row(const json_t *candidate, const json_t *result, FILE *stream)
+{
+    static const char *const klds[] = {"median", "p90", "p95", "p99", "p999", "max"};
+    csv_text(loss_string(candidate, "label"), stream);
+    fputc(',', stream);
+    csv_text(loss_string(result, "text"), stream);
+    csv_number(loss_number(candidate, "bytes", NULL), stream);
+    csv_number(loss_number(candidate, "bpw", NULL), stream);
+    csv_number(loss_number(result, "chunks", NULL), stream);
+    csv_number(loss_number(result, "ppl_base", NULL), stream);
+    csv_number(loss_number(result, "ppl", NULL), stream);
+    csv_number(loss_number(result, "ppl_ratio", "value", NULL), stream);
+    csv_number(bound(result, "ppl_ratio", "ci95", 0), stream);
+    csv_number(bound(result, "ppl_ratio", "ci95", 1), stream);
+    csv_number(loss_number(result, "kld", "mean", NULL), stream);
+    csv_number(bound(result, "kld", "ci95", 0), stream);
+    csv_number(bound(result, "kld", "ci95", 1), stream);
+    for (size_t i = 0; i < sizeof klds / sizeof klds[0]; i++)
+        csv_number(loss_number(result, "kld", klds[i], NULL), stream);
+    csv_number(loss_number(result, "top1", NULL), stream);
+    csv_number(loss_number(result, "top5", NULL), stream);
+    csv_number(loss_number(result, "top10", NULL), stream);
+    csv_number(loss_number(result, "delta_p", "mean", NULL), stream);
+    csv_number(loss_number(result, "delta_p", "rms", NULL), stream);
+    csv_number(loss_number(result, "flips", "right_to_wrong", NULL), stream);
+    csv_number(loss_number(result, "flips", "wrong_to_right", NULL), stream);
+    fputc('\n', stream);
+}
+
+void loss_csv(const json_t *report, FILE *stream)
+{
+    const json_t *candidates = json_object_get(report, "candidates");
+    fprintf(stream, "candidate,text,bytes,bpw,chunks,ppl_base,ppl,ppl_ratio,ppl_ratio_low,"
+                    "ppl_ratio_high,kld,kld_low,kld_high,kld_median,kld_p90,kld_p95,kld_p99,"
+                    "kld_p999,kld_max,top1,top5,top10,delta_p,delta_p_rms,right_to_wrong,"
+                    "wrong_to_right\n");
+    for (size_t i = 0; i < json_array_size(candidates); i++) {
+        const json_t *candidate = json_array_get(candidates, i);
+        const json_t *results = json_object_get(candidate, "results");
+        for (size_t k = 0; k < json_array_size(results); k++)
+            csv_row(candidate, json_array_get(results, k), stream);
+    }
+}
+
+/* ---- Markdown ---- */
+
+void loss_markdown(const json_t *report, FILE *stream)
+{
+    const json_t *candidates = json_object_get(report, "candidates");
+    fprintf(stream, "| candidate | text | MB | bits/weight | PPL | PPL ratio | KLD [95 %%] | KLD "
+                    "99 %% | top-1 | top-5 |\n|---|---|---|---|---|---|---|---|---|---|\n");
+    for (size_t i = 0; i < json_array_size(candidates); i++) {
+        const json_t *candidate = json_array_get(candidates, i);
+        const json_t *results = json_object_get(candidate, "results");
+        for (size_t k = 0; k < json_array_size(results); k++) {
+            const json_t *result = json_array_get(results, k);
+            fprintf(
+                stream,
+                "| %s | %s | %.1f | %.2f | %.4g | %.4f | %.5f [%.5f, %.5f] | %.4f | %.2f %% | "
+                "%.2f %% |\n",
+                loss_string(candidate, "label"), loss_string(result, "text"),
+                loss_number(candidate, "bytes", NULL) / 1e6, loss_number(candidate, "bpw", NULL),
+                loss_number(result, "ppl", NULL), loss_number(result, "ppl_ratio", "value", NULL),
+                loss_number(result, "kld", "mean", NULL), bound(result, "kld", "ci95", 0),
+                bound(result, "kld", "ci95", 1), loss_number(result, "kld", "p99", NULL),
+                100 * loss_number(result, "top1", NULL), 100 * loss_number(result, "top5", NULL));
+        }
+    }
+}
