@@ -263,7 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stories_rows), cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_sort),         cmocka_unit_test(test_metadata),
-        cmocka_unit_test(test_unsupported),  cmocka_unit_test(test_minilm),
+        cmocka_unit_test(test_unsupported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
