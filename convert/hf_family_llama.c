@@ -35,7 +35,7 @@ static void mistral_special(struct hf_builder *builder)
 }
 
 static const struct hf_family mistral = {
-    .model_types = "mistral",
+    .model_types = "mistral|ministral",
     .architecture = "llama",
     .prefixes = PREFIXES,
     .probe = "embed_tokens",
@@ -213,7 +213,8 @@ static const struct hf_family ernie_fused = {
     .activation = SILU,
     .tied = true,
     .defaults =
-        (const struct hf_default[]){{"rms_norm_eps", 1e-5}, {"rope_theta", 500000}, {NULL, 0}},
+        (const struct hf_default[]){
+            {"rms_norm_eps", 1e-5}, {"rope_theta", 500000}, {"head_dim", 128}, {NULL, 0}},
 };
 
 static const struct hf_row hunyuan_rows[] = {
