@@ -226,6 +226,18 @@ static void test_metadata(void **state)
     free(config);
 }
 
+/* A text_config leaves out what equals the class's default: 4096 here, so the shapes do not fit. */
+static void test_nested(void **state)
+{
+    (void)state;
+    rig_source_refused(
+        folder_write("nested",
+                     "{\"model_type\": \"llava\", \"text_config\": {\"model_type\": \"llama\", "
+                     "\"vocab_size\": 5, \"num_hidden_layers\": 1}}",
+                     NULL),
+        "'model.embed_tokens.weight' is [5, 8], expected [5, 4096] by config.json");
+}
+
 /* A model that lichen has no map of is read under its own names, whatever they are. */
 static void test_unsupported(void **state)
 {
@@ -263,7 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stories_rows), cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_sort),         cmocka_unit_test(test_metadata),
-        cmocka_unit_test(test_unsupported),
+        cmocka_unit_test(test_nested),       cmocka_unit_test(test_unsupported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
