@@ -190,12 +190,12 @@ static void pair_item(const struct page *page, const json_t *pair)
     const char *verdict = loss_string(pair, "verdict");
     double needed = loss_number(pair, "chunks_needed", NULL);
     put(page, "<li>");
-    put_label(page, (size_t)loss_number(pair, "a", NULL));
+    put_label(page, loss_index(pair, "a"));
     if (strcmp(verdict, "better") == 0 || strcmp(verdict, "worse") == 0)
         fprintf(page->out, " is <b>%s</b> than ", verdict);
     else
         put(page, " and ");
-    put_label(page, (size_t)loss_number(pair, "b", NULL));
+    put_label(page, loss_index(pair, "b"));
     if (strcmp(verdict, "equal") == 0)
         put(page, " are equal");
     else if (strcmp(verdict, "indistinguishable") == 0)

@@ -167,8 +167,8 @@ static void pair_line(const json_t *report, const json_t *pair, FILE *out)
 {
     char a[128], b[128], difference[64];
     const json_t *candidates = json_object_get(report, "candidates");
-    const json_t *first = json_array_get(candidates, (size_t)loss_number(pair, "a", NULL));
-    const json_t *second = json_array_get(candidates, (size_t)loss_number(pair, "b", NULL));
+    const json_t *first = json_array_get(candidates, loss_index(pair, "a"));
+    const json_t *second = json_array_get(candidates, loss_index(pair, "b"));
     const char *verdict = loss_string(pair, "verdict");
     double needed = loss_number(pair, "chunks_needed", NULL);
     shown(loss_string(first, "label"), a);

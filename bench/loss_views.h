@@ -5,6 +5,7 @@
 
 #include "fault.h"
 #include <jansson.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* Terminal table; details: the block of every candidate in llama-perplexity's words; layers: a line
@@ -19,6 +20,8 @@ void loss_html(const json_t *report, FILE *stream);
 
 /* Keys one after the other, ended by NULL; NAN when one is missing or no number. */
 double loss_number(const json_t *value, ...);
+/* A number of an array's element; SIZE_MAX when missing or none. */
+size_t loss_index(const json_t *object, const char *key);
 /* A string, "" when missing. */
 const char *loss_string(const json_t *object, const char *key);
 /* The element of results whose "text" is so; NULL when there is none. */

@@ -29,8 +29,8 @@ struct loss_command {
     struct loss_operands operands;
     char *line; /* the command as typed */
     uint64_t start_ns;
-    char activity[256];
-    json_t *json; /* the report */
+    char activity[256], about[64]; /* what is going on, and with what */
+    json_t *json;                  /* the report */
 };
 
 static void loss_options(struct loss_command *loss, struct option_set *set)
@@ -91,6 +91,7 @@ static void activity(void *context, const char *what, const char *about)
     struct loss_command *loss = context;
     output_progress_end(&loss->common.output);
     snprintf(loss->activity, sizeof loss->activity, "%s %.60s", what, about);
+    snprintf(loss->about, sizeof loss->about, "%s", about);
     loss->common.output.activity = loss->activity;
     loss->start_ns = time_ns();
     output_detail(&loss->common.output, "%s %s", what, about);
@@ -109,7 +110,8 @@ static const char *time_left(char text[32], double seconds)
     return text;
 }
 
-/* "window 3/20, 2 min left, PPL 22.71, KLD 0.0123 0.0018", cut to the terminal's width. */
+/* "wiki.test.raw [####      ] 3/20, 2 min left, PPL 22.71, KLD 0.0123 0.0018", cut to the
+ * terminal's width. */
 static bool progress(void *context, const struct loss_progress *now)
 {
     struct loss_command *loss = context;
@@ -123,11 +125,14 @@ static bool progress(void *context, const struct loss_progress *now)
     char line[512], left[32];
     double share = (double)now->done / (double)now->total;
     double elapsed = (double)(time - loss->start_ns) / 1e9;
-    int used = snprintf(line, sizeof line, "%s: %.0f %%, %s", loss->activity, 100 * share,
-                        time_left(left, share > 0 ? elapsed * (1 - share) / share : (double)NAN));
+    int cells = (int)(10 * share);
+    int used = snprintf(line, sizeof line, "%.24s [%.*s%*s] ", loss->about, cells, "##########",
+                        10 - cells, "");
     if (now->chunks_total > 1)
-        used += snprintf(line + used, sizeof line - (size_t)used, ", window %u/%u",
-                         (unsigned)(now->chunks + 1), (unsigned)now->chunks_total);
+        used += snprintf(line + used, sizeof line - (size_t)used, "%u/%u, ", (unsigned)now->chunks,
+                         (unsigned)now->chunks_total);
+    used += snprintf(line + used, sizeof line - (size_t)used, "%s",
+                     time_left(left, share > 0 ? elapsed * (1 - share) / share : (double)NAN));
     if (isfinite(now->nll[0]))
         used += snprintf(line + used, sizeof line - (size_t)used, ", PPL %.4g%s", exp(now->nll[0]),
                          loss->operands.candidate_count ? ", KLD" : "");
