@@ -6,6 +6,9 @@
 #include "loss_run.h"
 #include <jansson.h>
 
+/* 2,000 tokens; on a software device and the C executor 200. */
+#define LOSS_STABILITY_AUTO UINT32_MAX
+
 struct loss_request {         /* pointers are the caller's */
     const char *command;      /* as it was typed */
     struct loss_variant base; /* path NULL: base_logits is the base */
@@ -21,8 +24,9 @@ struct loss_request {         /* pointers are the caller's */
     double level;                      /* of the intervals, 0.95 */
     uint64_t seed;                     /* of the intervals */
     uint32_t floor_chunks; /* windows of the base against itself in other runs; 0 = not measured */
-    uint32_t stability_tokens; /* of the long generation; 0 = none, and no speed */
+    uint32_t stability_tokens; /* of the long answer; 0 = none, and no speed; LOSS_STABILITY_AUTO */
     bool tensors;              /* compare weights */
+    const char *calibration;   /* with it also the outputs of layers (lichen calibrate); NULL */
     struct lichen_engine_options engine_options;   /* threads, cache folder, loading progress */
     void (*watch)(struct lichen_session *session); /* loss_stream.h; may be NULL */
     bool (*progress)(void *context, const struct loss_progress *progress); /* loss_run.h */

@@ -142,17 +142,25 @@ bool loss_streams_open(struct loss_streams *streams, uint32_t ctx, struct fault 
     return true;
 }
 
-void loss_streams_close(struct loss_streams *streams)
+void loss_streams_shut(struct loss_streams *streams)
 {
     if (streams->watch)
         streams->watch(NULL);
     for (size_t i = 0; i < LOSS_STREAM_MAX; i++) {
         struct loss_stream *stream = &streams->items[i];
         lichen_session_close(stream->session);
-        loss_logits_close(stream->file);
         free(stream->rows);
         free(stream->about);
+        stream->session = NULL;
+        stream->rows = NULL;
+        stream->about = NULL;
     }
+}
+
+void loss_streams_close(struct loss_streams *streams)
+{
+    loss_streams_shut(streams);
+    loss_logits_close(streams->items[0].file);
     for (size_t i = 0; i < streams->engine_count; i++)
         lichen_engine_close(streams->engines[i]);
     memset(streams, 0, sizeof *streams);

@@ -50,6 +50,8 @@ bool loss_streams_add_file(struct loss_streams *streams, const char *path, struc
 /* Sessions and rows for windows of ctx tokens. Rows of all streams together take about 24 MiB of
  * host memory and as much of the devices', or 8 rows a stream. */
 bool loss_streams_open(struct loss_streams *streams, uint32_t ctx, struct fault *fault);
+/* Closes the sessions; engines stay, and loss_streams_open may follow. */
+void loss_streams_shut(struct loss_streams *streams);
 void loss_streams_close(struct loss_streams *streams); /* accepts a zeroed one */
 
 /* Forgets the stream's tokens. */

@@ -21,7 +21,12 @@ static const char *number(char text[48], const char *format, double value)
 {
     if (!isfinite(value))
         return "-";
-    snprintf(text, 48, format[0] == '4' ? "%.4f" : format[0] == '2' ? "%.2f" : "%.3g", value);
+    snprintf(text, 48,
+             format[0] == '6'   ? "%.6f"
+             : format[0] == '4' ? "%.4f"
+             : format[0] == '2' ? "%.2f"
+                                : "%.3g",
+             value);
     return text;
 }
 
@@ -67,7 +72,7 @@ static void answer_speed(const json_t *report, const json_t *stream, bool base, 
     char text[48], rate[48];
     fprintf(out, "%s%s s, %s tokens/s", base ? "first token after " : "",
             number(text, "3", loss_number(stream, "speed", "first_token_s", NULL)),
-            number(rate, "3", loss_number(stream, "speed", "tokens_per_s", NULL)));
+            number(rate, "2", loss_number(stream, "speed", "tokens_per_s", NULL)));
 }
 
 static void answer_stability(const json_t *report, const json_t *stream, bool base, FILE *out)
@@ -162,8 +167,8 @@ static void pair_line(const json_t *report, const json_t *pair, FILE *out)
 {
     char a[128], b[128], difference[64];
     const json_t *candidates = json_object_get(report, "candidates");
-    const json_t *first = json_array_get(candidates, (size_t)loss_number(pair, "a", NULL));
-    const json_t *second = json_array_get(candidates, (size_t)loss_number(pair, "b", NULL));
+    const json_t *first = json_array_get(candidates, loss_index(pair, "a"));
+    const json_t *second = json_array_get(candidates, loss_index(pair, "b"));
     const char *verdict = loss_string(pair, "verdict");
     double needed = loss_number(pair, "chunks_needed", NULL);
     shown(loss_string(first, "label"), a);
@@ -181,6 +186,16 @@ static void pair_line(const json_t *report, const json_t *pair, FILE *out)
                 a, b, difference, needed);
     else
         fprintf(out, "  %s and %s are not distinguishable: KLD difference %s\n", a, b, difference);
+}
+
+static void text_excess(const json_t *report, FILE *out)
+{
+    double excess = loss_number(report, "base", "probability_excess", NULL);
+    if (isfinite(excess))
+        fprintf(out,
+                "  the file of logits sums to %.4f instead of 1: of an old llama.cpp, and its KLD "
+                "is off by about as much\n",
+                1 + excess);
 }
 
 static void text_pairs(const json_t *report, const char *name, FILE *out)
@@ -217,6 +232,7 @@ static void text_table(const json_t *report, const json_t *text, FILE *out)
     }
     text_pairs(report, name, out);
     text_floor(report, name, out);
+    text_excess(report, out);
     fputc('\n', out);
 }
 
@@ -272,13 +288,40 @@ static void details_of(const json_t *candidate, const json_t *result, FILE *out)
     fprintf(out, "(± as if tokens were independent, as llama-perplexity prints it: too small)\n\n");
 }
 
-void loss_table(const json_t *report, bool details, FILE *stream)
+/* ---- weights ---- */
+
+static void tensor_line(const json_t *tensor, FILE *out)
+{
+    char name[128], noise[48], rmse[48], error[48], cosine[48];
+    fprintf(out, "%-34.34s %-6s %8s %9s %9s %9s\n", shown(loss_string(tensor, "name"), name),
+            loss_string(tensor, "type"), number(noise, "2", loss_number(tensor, "sqnr_db", NULL)),
+            number(rmse, "4", loss_number(tensor, "relative_rmse", NULL)),
+            number(error, "4", loss_number(tensor, "output_error", NULL)),
+            number(cosine, "6", loss_number(tensor, "output_cosine", NULL)));
+}
+
+static void tensor_table(const json_t *candidate, FILE *out)
+{
+    char label[128];
+    const json_t *tensors = json_object_get(candidate, "tensors");
+    if (json_array_size(tensors) == 0)
+        return;
+    fprintf(out, "%s\n%-34s %-6s %8s %9s %9s %9s\n", shown(loss_string(candidate, "label"), label),
+            "matrix", "type", "SQNR, dB", "rel. RMSE", "output", "cosine");
+    for (size_t i = 0; i < json_array_size(tensors); i++)
+        tensor_line(json_array_get(tensors, i), out);
+    fputc('\n', out);
+}
+
+void loss_table(const json_t *report, bool details, bool layers, FILE *stream)
 {
     const json_t *texts = json_object_get(report, "texts");
     const json_t *candidates = json_object_get(report, "candidates");
     four_answers(report, stream);
     for (size_t i = 0; i < json_array_size(texts); i++)
         text_table(report, json_array_get(texts, i), stream);
+    for (size_t i = 0; layers && i < json_array_size(candidates); i++)
+        tensor_table(json_array_get(candidates, i), stream);
     for (size_t i = 0; details && i < json_array_size(candidates); i++) {
         const json_t *candidate = json_array_get(candidates, i);
         const json_t *results = json_object_get(candidate, "results");

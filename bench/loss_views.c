@@ -14,6 +14,13 @@ double loss_number(const json_t *value, ...)
     return json_is_number(value) ? json_number_value(value) : (double)NAN;
 }
 
+size_t loss_index(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    json_int_t index = json_is_integer(value) ? json_integer_value(value) : -1;
+    return index < 0 ? SIZE_MAX : (size_t)index;
+}
+
 const char *loss_string(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
@@ -137,7 +144,7 @@ void loss_advice(const json_t *report, char *text, size_t size)
         if (next)
             say_saving(&advice, good, next);
     } else {
-        say(&advice, "every candidate would be noticed here; the least is %s with ",
+        say(&advice, "Every candidate would be noticed here; the least is %s with ",
             loss_string(least, "label"));
         say_flips(&advice, least);
         if (next != least)

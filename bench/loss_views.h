@@ -5,10 +5,12 @@
 
 #include "fault.h"
 #include <jansson.h>
+#include <stdint.h>
 #include <stdio.h>
 
-/* Terminal table; details: the block of every candidate in llama-perplexity's words. */
-void loss_table(const json_t *report, bool details, FILE *stream);
+/* Terminal table; details: the block of every candidate in llama-perplexity's words; layers: a line
+ * a matrix. */
+void loss_table(const json_t *report, bool details, bool layers, FILE *stream);
 /* One line a candidate and text, a head line. */
 void loss_csv(const json_t *report, FILE *stream);
 /* Rows for a model card. */
@@ -18,6 +20,8 @@ void loss_html(const json_t *report, FILE *stream);
 
 /* Keys one after the other, ended by NULL; NAN when one is missing or no number. */
 double loss_number(const json_t *value, ...);
+/* A number of an array's element; SIZE_MAX when missing or none. */
+size_t loss_index(const json_t *object, const char *key);
 /* A string, "" when missing. */
 const char *loss_string(const json_t *object, const char *key);
 /* The element of results whose "text" is so; NULL when there is none. */

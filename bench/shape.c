@@ -158,7 +158,7 @@ static bool put_vocabulary(struct maker *maker)
 
 /* ---- tensors ---- */
 
-enum { NO_LAYER = UINT32_MAX };
+#define NO_LAYER UINT32_MAX
 
 static bool put_tensor(struct maker *maker, const char *name, const char *suffix, enum dtype dtype,
                        uint32_t cols, uint32_t rows)

@@ -89,7 +89,7 @@ static const struct hf_family glm = {
     .probe = "embed_tokens",
     .rows = glm_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .defaults = glm_defaults,
 };
 
@@ -100,7 +100,7 @@ static const struct hf_family glm4 = {
     .probe = "embed_tokens",
     .rows = glm4_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .defaults = glm_defaults,
 };
 
@@ -131,7 +131,7 @@ static const struct hf_family phi3 = {
     .probe = "embed_tokens",
     .rows = phi3_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .special = phi3_special,
     .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-5}, {NULL, 0}},
 };

@@ -211,7 +211,7 @@ static const struct hf_family stablelm = {
     .probe = "embed_tokens",
     .rows = stablelm_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .layer_norm = true,
     .special = stablelm_special,
     .defaults = (const struct hf_default[]){{"layer_norm_eps", 1e-5},
@@ -244,7 +244,7 @@ static void cohere2_special(struct hf_builder *builder)
 
 #define COHERE                                                                                     \
     .prefixes = PREFIXES, .probe = "embed_tokens", .rows = cohere_rows, .skipped = SKIPPED,        \
-    .activation = "silu", .layer_norm = true, .tied = true
+    .activation = SILU, .layer_norm = true, .tied = true
 
 static const struct hf_family command_r = {
     COHERE,

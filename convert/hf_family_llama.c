@@ -19,13 +19,13 @@ static const struct hf_row llama_rows[] = {
 };
 
 static const struct hf_family llama = {
-    .model_types = "llama|Yi|skywork|internlm|internlm3|orion",
+    .model_types = "llama|Yi|skywork|internlm|internlm3",
     .architecture = "llama",
     .prefixes = PREFIXES,
     .probe = "embed_tokens",
     .rows = llama_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-6}, {NULL, 0}},
 };
 
@@ -41,7 +41,7 @@ static const struct hf_family mistral = {
     .probe = "embed_tokens",
     .rows = llama_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .special = mistral_special,
     .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-6}, {NULL, 0}},
 };
@@ -73,7 +73,7 @@ static const struct hf_family qwen2 = {
     .probe = "embed_tokens",
     .rows = qwen2_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .special = qwen_special,
     .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-6}, {NULL, 0}},
 };
@@ -101,7 +101,7 @@ static const struct hf_family qwen3 = {
     .probe = "embed_tokens",
     .rows = qwen3_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .special = qwen_special,
     .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-6}, {"head_dim", 128}, {NULL, 0}},
 };
@@ -124,7 +124,7 @@ static const struct hf_family minicpm = {
     .probe = "embed_tokens",
     .rows = llama_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .tied = true,
     .special = minicpm_special,
     .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-6},
@@ -157,7 +157,7 @@ static const struct hf_family granite = {
     .probe = "embed_tokens",
     .rows = llama_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .special = granite_special,
     .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-6}, {NULL, 0}},
 };
@@ -177,7 +177,7 @@ static const struct hf_family ernie = {
     .probe = "layers.0.self_attn.q_proj",
     .rows = ernie_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .tied = true,
     .defaults =
         (const struct hf_default[]){{"rms_norm_eps", 1e-5}, {"rope_theta", 500000}, {NULL, 0}},
@@ -210,7 +210,7 @@ static const struct hf_family ernie_fused = {
     .probe = "layers.0.self_attn.qkv_proj",
     .rows = ernie_fused_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .tied = true,
     .defaults =
         (const struct hf_default[]){{"rms_norm_eps", 1e-5}, {"rope_theta", 500000}, {NULL, 0}},
@@ -232,6 +232,8 @@ static void hunyuan_special(struct hf_builder *builder)
 {
     if (!hf_bool(&builder->config, "use_qk_norm", true))
         hf_unsupported(builder, "use_qk_norm is false");
+    if (hf_bool(&builder->config, "use_cla", false))
+        hf_unsupported(builder, "layers that share keys and values (use_cla)");
 }
 
 static const struct hf_family hunyuan = {
@@ -241,7 +243,7 @@ static const struct hf_family hunyuan = {
     .probe = "embed_tokens",
     .rows = hunyuan_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .special = hunyuan_special,
     .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-5}, {NULL, 0}},
 };
@@ -272,7 +274,7 @@ static const struct hf_family internlm2 = {
     .probe = "tok_embeddings",
     .rows = internlm2_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-6}, {NULL, 0}},
 };
 
@@ -294,7 +296,7 @@ static const struct hf_family pangu = {
     .probe = "embed_tokens",
     .rows = pangu_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-5}, {NULL, 0}},
 };
 
@@ -322,7 +324,7 @@ static const struct hf_family smollm3 = {
     .probe = "embed_tokens",
     .rows = llama_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .tied = true,
     .special = smollm3_special,
     .defaults =
@@ -358,7 +360,7 @@ static const struct hf_family olmo2 = {
     .probe = "embed_tokens",
     .rows = olmo2_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-5}, {NULL, 0}},
 };
 
@@ -369,7 +371,7 @@ static const struct hf_family olmo3 = {
     .probe = "embed_tokens",
     .rows = olmo2_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .special = olmo3_special,
     .defaults =
         (const struct hf_default[]){
@@ -399,7 +401,7 @@ static const struct hf_family exaone = {
     .probe = "wte",
     .rows = exaone_rows,
     .skipped = ".rotary.inv_freq|.rotary_emb.inv_freq",
-    .activation = "silu",
+    .activation = SILU,
     .ffn_is_4_dim = true,
     .defaults = (const struct hf_default[]){{"layer_norm_epsilon", 1e-5}, {NULL, 0}},
 };
@@ -417,7 +419,7 @@ static const struct hf_family exaone4 = {
     .probe = "embed_tokens",
     .rows = exaone4_rows,
     .skipped = SKIPPED,
-    .activation = "silu",
+    .activation = SILU,
     .special = olmo3_special,
     .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-5}, {NULL, 0}},
 };
@@ -442,8 +444,7 @@ static const struct hf_row baichuan2_rows[] = {BAICHUAN_ROWS(true)};
 #define BAICHUAN                                                                                   \
     .model_types = "baichuan", .architecture = "baichuan", .prefixes = "model.|",                  \
     .probe = "embed_tokens", .skipped = SKIPPED "|.alibi_mask|model.alibi_mask",                   \
-    .activation = "silu",                                                                          \
-    .context = "max_sequence_length|max_position_embeddings|model_max_length"
+    .activation = SILU, .context = "max_sequence_length|max_position_embeddings|model_max_length"
 
 static const struct hf_default baichuan_defaults[] = {{"rms_norm_eps", 1e-6}, {NULL, 0}};
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { GROUP_SIZE_MIN = 8 };
+
 void hf_mark_used(struct hf_builder *builder, const struct checkpoint_tensor *tensor)
 {
     const struct checkpoint *checkpoint = builder->source->checkpoint;
@@ -177,12 +179,13 @@ static bool find_group_size(struct hf_builder *builder, struct hf_weight *weight
     else if (size == 0 && groups != 0 && weight->columns % groups == 0)
         size = weight->columns / groups;
     weight->group_size = size;
-    if (size != 0 && groups == divide_up(weight->columns, size))
+    if (size >= GROUP_SIZE_MIN && groups == divide_up(weight->columns, size))
         return true;
     return hf_fail(builder, FAULT_FORMAT,
-                   "%s: tensor '%s' has %llu groups of %llu inputs, expected them to make %llu",
+                   "%s: tensor '%s' has %llu groups of %llu inputs, expected groups of %d or more "
+                   "that make %llu",
                    builder->folder, weight->scales->name, (unsigned long long)groups,
-                   (unsigned long long)size, (unsigned long long)weight->columns);
+                   (unsigned long long)size, GROUP_SIZE_MIN, (unsigned long long)weight->columns);
 }
 
 static bool find_bits(struct hf_builder *builder, struct hf_weight *weight)
@@ -256,6 +259,10 @@ struct hf_weight *hf_vector_find(struct hf_builder *builder, const char *name, u
     if (!weight || !tensor || !check_shape(builder, tensor, 1, count, 1) ||
         !check_floats(builder, tensor))
         return NULL;
+    if (is_fp8(tensor)) {
+        fail(builder, tensor, element_info(tensor->element)->name, "F32, F16 or BF16");
+        return NULL;
+    }
     *weight = (struct hf_weight){.rows = count,
                                  .columns = 1,
                                  .transposed = true,

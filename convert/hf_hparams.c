@@ -102,6 +102,8 @@ void hf_hparams_read(struct hf_builder *builder)
     struct source *source = &builder->source->source;
     refuse_experts(builder);
     check_activation(builder);
+    if (!hf_goes_on(builder))
+        return;
     read_sizes(builder);
     read_heads(builder);
     if (!hf_goes_on(builder))

@@ -3,7 +3,8 @@
  * object for full_attention and one for sliding_attention.
  *
  *   linear    rope.scaling.type linear and factor
- *   dynamic   changes nothing inside the trained context: not written
+ *   dynamic   changes nothing inside the trained context: not written; Hunyuan's, which has an
+ *             alpha, changes the base
  *   yarn      type yarn, factor, original_context_length, betas; the attention factor as a multiple
  *             of yarn's own 1 + 0.1 ln factor
  *   llama3    rope_freqs.weight, a divisor a pair, which every reader knows
@@ -135,7 +136,7 @@ static void put_longrope(struct hf_builder *builder, const struct rope *rope)
 static void put_scaling(struct hf_builder *builder, const struct rope *rope)
 {
     if (strcmp(rope->type, "default") == 0 || strcmp(rope->type, "none") == 0 ||
-        (strcmp(rope->type, "dynamic") == 0 && !hf_find_in(rope->scaling, "alpha")))
+        strcmp(rope->type, "dynamic") == 0)
         return;
     if (strcmp(rope->type, "linear") == 0) {
         hf_put_text(builder, "rope.scaling.type", "linear");
@@ -147,9 +148,18 @@ static void put_scaling(struct hf_builder *builder, const struct rope *rope)
         put_llama3(builder, rope);
     else if (strcmp(rope->type, "longrope") == 0 || strcmp(rope->type, "su") == 0)
         put_longrope(builder, rope);
-    else if (strcmp(rope->type, "dynamic") != 0 ||
-             strcmp(builder->family->architecture, "hunyuan-dense") != 0)
+    else
         hf_unsupported(builder, "rope scaling of type %.64s", rope->type);
+}
+
+/* Hunyuan: base alpha^(dims / (dims - 2)). Other models grow the base with the length, beyond the
+ * trained context. */
+static double base_of_alpha(struct hf_builder *builder, const struct rope *rope, double base)
+{
+    double dims = builder->hparams.head_dim;
+    if (strcmp(rope->type, "dynamic") != 0 || !hf_find_in(rope->scaling, "alpha") || dims <= 2)
+        return base;
+    return base * pow(number(builder, rope, "alpha", 1e-3, 1e6, 1), dims / (dims - 2));
 }
 
 /* rope_parameters; of two kinds of layers, those of full attention. */
@@ -202,6 +212,7 @@ void hf_rope_read(struct hf_builder *builder)
     double base = hf_number(&builder->config, "rope_theta|rotary_emb_base", 1, 1e12, 10000);
     h->rope_base = number(builder, &rope, "rope_theta", 1, 1e12, base);
     h->rope_base *= hf_number(&builder->config, "rope_ratio", 1e-3, 1e6, 1);
+    h->rope_base = base_of_alpha(builder, &rope, h->rope_base);
     if (!hf_goes_on(builder))
         return;
     hf_put_u32(builder, "rope.dimension_count", h->rope_dims);

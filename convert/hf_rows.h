@@ -45,6 +45,7 @@
     NORM("blk.*.attn_norm", "@layers.*.input_layernorm|@layers.*.ln1"),                            \
         NORM("blk.*.ffn_norm", "@layers.*.post_attention_layernorm|@layers.*.ln2")
 
+#define SILU "silu|swish"
 #define LM_HEAD "lm_head|language_model.lm_head"
 #define PREFIXES "model.||language_model.model.|model.language_model.|model.text_model."
 /* Buffers that old checkpoints hold, and the parts of models that see or hear. */

@@ -170,10 +170,12 @@ static void put_vector(struct hf_builder *builder, const char *gguf, const struc
 }
 
 /* Packers write biases of zero where the model has none. */
-static bool is_zero(struct hf_builder *builder, const struct checkpoint_tensor *bias)
+static bool is_zero(struct hf_builder *builder, const struct checkpoint_tensor *bias,
+                    uint64_t count)
 {
-    bool zero = element_info(bias->element)->is_float && bias->dim_count == 1;
-    float *values = zero ? malloc(bias->columns * sizeof *values + 1) : NULL;
+    bool zero =
+        element_info(bias->element)->is_float && bias->dim_count == 1 && bias->columns == count;
+    float *values = zero ? malloc(count * sizeof *values) : NULL;
     if (!values)
         return false;
     zero = checkpoint_read_floats(builder->source->checkpoint, bias, 0, 1, values, NULL);
@@ -200,13 +202,13 @@ static void map_bias(struct hf_builder *builder, const struct hf_row *row, const
         needed = hf_bool(&builder->config, key, false);
     if (!bias && !needed)
         return;
-    if (bias && packed && !needed && is_zero(builder, bias)) {
-        hf_mark_used(builder, bias);
-        return;
-    }
     uint64_t rows =
         extent(&builder->hparams, row->rows == EXTENT_VECTOR ? row->columns : row->rows);
     uint64_t whole = row->rows == EXTENT_VECTOR ? rows : published_rows(&builder->hparams, row);
+    if (bias && packed && !needed && is_zero(builder, bias, whole)) {
+        hf_mark_used(builder, bias);
+        return;
+    }
     struct hf_row vector = *row;
     vector.plus_one = false;
     put_vector(builder, gguf_name, &vector, name, rows, whole);

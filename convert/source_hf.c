@@ -84,8 +84,9 @@ static void refuse_type(struct hf_builder *builder, const char *model_type)
         hf_unsupported(builder, "ChatGLM-6B (version 1), whose positions run in two streams and "
                                 "whose prompt sees itself in both directions");
     else
-        hf_unsupported(builder, "model_type \"%.64s\"%s%.64s%s", model_type, class_name ? " (" : "",
-                       class_name ? class_name : "", class_name ? ")" : "");
+        hf_unsupported(builder, "model_type %.64s%s%.64s%s is no family that lichen converts",
+                       model_type, class_name ? " (" : "", class_name ? class_name : "",
+                       class_name ? ")" : "");
 }
 
 static bool find_family(struct hf_builder *builder, const char *model_type)
@@ -318,6 +319,8 @@ bool source_hf_open(const char *path, const struct source_options *options, stru
     if (done)
         *out = &source->source;
     else
+        fault_file(builder.fault, builder.folder ? builder.folder : path);
+    if (!done)
         close_source(&source->source);
     return done;
 }

@@ -68,6 +68,33 @@ static const struct pre_known *choose(const struct tokenizer_import *import,
     return common && merges_reach_all(import) ? common : exact;
 }
 
+/* How many letters of the piece are digits only as letters of the byte alphabet. */
+static uint32_t letter_digits(const struct piece *piece)
+{
+    static const char *const digits[] = {"²", "³", "¹", "¼", "½", "¾"}; /* of two bytes each */
+    uint32_t count = 0;
+    for (uint32_t at = 0; at + 1 < piece->size; at++)
+        for (size_t i = 0; i < sizeof digits / sizeof *digits; i++)
+            count += memcmp(piece->bytes + at, digits[i], 2) == 0;
+    return count;
+}
+
+/* No merge joins such a digit with another letter: then it is all the same whether a pre-token is
+ * cut there. */
+static bool check_letters(const struct tokenizer_import *import, struct fault *fault)
+{
+    for (uint32_t id = 0; id < import->count; id++) {
+        const struct piece *piece = &import->pieces[id];
+        uint32_t count = piece->kind == PIECE_NORMAL ? letter_digits(piece) : 0;
+        if (count > 0 && 2 * count != piece->size)
+            return fault_set(fault, FAULT_UNSUPPORTED,
+                             "token %u, \"%.*s\": the pre_tokenizer cuts it between bytes, which "
+                             "lichen does not do",
+                             id, piece->size < 60 ? (int)piece->size : 60, piece->bytes);
+    }
+    return true;
+}
+
 static bool read_byte_level(struct tokenizer_import *import, const struct tokenizer_json *json,
                             const struct pre_list *list, struct fault *fault)
 {
@@ -80,6 +107,8 @@ static bool read_byte_level(struct tokenizer_import *import, const struct tokeni
                                 json->pre_tokenizer, fault);
     import->model = "gpt2";
     import->pre = row->name;
+    if (pre_known_cuts_bytes(row) && !check_letters(import, fault))
+        return false;
     return json_unicode_normalizer(import, json->normalizer, fault);
 }
 
@@ -97,32 +126,44 @@ static bool read_pieces(struct tokenizer_import *import, const struct tokenizer_
         import->specials[SPECIAL_UNKNOWN] = unknown_id;
     }
     import->model = "llama";
+    if (!json_mark_read(import, json, &cut, fault))
+        return false;
     if (!fallback && !json_is_true(json_option(json, "fuse_unk")))
         return fault_set(fault, FAULT_UNSUPPORTED,
                          "model: neither byte_fallback nor fuse_unk, which lichen does not do");
-    return json_option_off(json, "ignore_merges", fault) &&
-           json_mark_read(import, json, &cut, fault) && scores_from_merges(import, cut, fault);
+    return json_option_off(json, "ignore_merges", fault) && scores_from_merges(import, cut, fault);
+}
+
+static bool is_byte_level(const json_t *pre_tokenizer)
+{
+    const json_t *steps = json_object_get(pre_tokenizer, "pretokenizers"), *step;
+    const char *type = json_string_value(json_object_get(pre_tokenizer, "type"));
+    size_t i;
+    if (type && strcmp(type, "ByteLevel") == 0)
+        return true;
+    json_array_foreach(steps, i, step)
+    {
+        type = json_string_value(json_object_get(step, "type"));
+        if (type && strcmp(type, "ByteLevel") == 0)
+            return true;
+    }
+    return false;
 }
 
 bool json_bpe_read(struct tokenizer_import *import, struct tokenizer_json *json,
                    struct fault *fault)
 {
-    struct pre_list list = {.count = 0};
-    struct fault own = {0};
     if (!json_option_off(json, "dropout", fault) ||
         !json_option_off(json, "continuing_subword_prefix", fault) ||
         !json_option_off(json, "end_of_word_suffix", fault) ||
         !json_vocab_read(import, json, fault) || !read_merges(import, json, fault) ||
         !json_added_read(import, json, fault))
         return false;
-    bool listed = json->pre_tokenizer && pre_list_read(json->pre_tokenizer, &list, &own);
-    bool read;
-    if (list.byte_level && listed)
-        read = read_byte_level(import, json, &list, fault);
-    else if (list.byte_level)
-        read = fault_set(fault, own.kind, "%s", own.text);
-    else
-        read = read_pieces(import, json, fault);
+    if (!is_byte_level(json->pre_tokenizer))
+        return read_pieces(import, json, fault);
+    struct pre_list list;
+    bool read = pre_list_read(json->pre_tokenizer, &list, fault) &&
+                read_byte_level(import, json, &list, fault);
     pre_list_free(&list);
     return read;
 }

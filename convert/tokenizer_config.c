@@ -92,6 +92,30 @@ static bool read_templates(struct tokenizer_import *import, const json_t *config
     return true;
 }
 
+/* ---- files ---- */
+
+/* A file of the folder as an object; NULL when it is not there. */
+static bool load_json(struct tokenizer_import *import, const char *folder, const char *name,
+                      json_t **config, struct fault *fault)
+{
+    char *bytes;
+    size_t size;
+    struct fault own = {0};
+    *config = NULL;
+    if (!import_load(import, folder, name, &bytes, &size, &own))
+        return own.kind == FAULT_NONE || fault_set(fault, own.kind, "%s", own.text);
+    struct json_walk walk;
+    json_walk_begin(&walk, bytes, size);
+    walk.as_reals = true; /* model_max_length is 10^30 where there is none */
+    bool read =
+        json_walk_tree(&walk, config, fault) && json_walk_end(&walk, fault) &&
+        (json_is_object(*config) || fault_set(fault, FAULT_FORMAT, "JSON is %s, expected an object",
+                                              strict_json_kind(*config)));
+    json_walk_free(&walk);
+    free(bytes);
+    return read || fault_file(fault, import->files[import->file_count - 1]);
+}
+
 static bool read_template_file(struct tokenizer_import *import, const char *folder,
                                struct fault *fault)
 {
@@ -105,53 +129,154 @@ static bool read_template_file(struct tokenizer_import *import, const char *fold
     return added;
 }
 
-/* ---- files ---- */
-
-typedef bool read_config(struct tokenizer_import *import, const json_t *config,
-                         struct fault *fault);
-
-static bool read_json(struct tokenizer_import *import, const char *folder, const char *name,
-                      read_config *reader, struct fault *fault)
+static bool read_template_json(struct tokenizer_import *import, const char *folder,
+                               struct fault *fault)
 {
-    char *bytes;
-    size_t size;
-    struct fault own = {0};
-    if (!import_load(import, folder, name, &bytes, &size, &own))
-        return own.kind == FAULT_NONE || fault_set(fault, own.kind, "%s", own.text);
-    json_t *config = NULL;
-    struct json_walk walk;
-    json_walk_begin(&walk, bytes, size);
-    walk.as_reals = true; /* model_max_length is 10^30 where there is none */
-    bool read =
-        json_walk_tree(&walk, &config, fault) && json_walk_end(&walk, fault) &&
-        (json_is_object(config) || fault_set(fault, FAULT_FORMAT, "JSON is %s, expected an object",
-                                             strict_json_kind(config))) &&
-        reader(import, config, fault);
-    json_walk_free(&walk);
+    json_t *config;
+    bool read = load_json(import, folder, "chat_template.json", &config, fault) &&
+                read_templates(import, config, fault);
     json_decref(config);
-    free(bytes);
-    return read || fault_file(fault, import->files[import->file_count - 1]);
+    return read;
 }
 
-static bool read_main(struct tokenizer_import *import, const json_t *config, struct fault *fault)
+/* ---- added tokens ---- */
+
+static bool is_named_special(const json_t *config, const char *text)
 {
-    read_specials(import, config);
-    read_switch(config, "add_bos_token", &import->add_bos);
-    read_switch(config, "add_eos_token", &import->add_eos);
-    return read_templates(import, config, fault);
+    static const char *const keys[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                       "pad_token", "cls_token", "mask_token"};
+    const json_t *more = json_object_get(config, "additional_special_tokens"), *item;
+    size_t i;
+    for (i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *named = json_string_value(token_text(json_object_get(config, keys[i])));
+        if (named && strcmp(named, text) == 0)
+            return true;
+    }
+    json_array_foreach(more, i, item)
+    {
+        const char *named = json_string_value(token_text(item));
+        if (named && strcmp(named, text) == 0)
+            return true;
+    }
+    return false;
 }
 
-static bool read_map(struct tokenizer_import *import, const json_t *config, struct fault *fault)
+/* {"<eom>": 106068}: which are special stands elsewhere. */
+static bool add_plain(struct tokenizer_import *import, json_t *added, struct fault *fault)
 {
-    (void)fault;
-    read_specials(import, config);
+    const char *text;
+    json_t *id;
+    json_object_foreach(added, text, id)
+    {
+        double value = json_is_real(id) ? json_real_value(id) : -1;
+        bool special =
+            is_named_special(import->config, text) || is_named_special(import->map, text);
+        if (value < 0 || value >= PIECE_COUNT_MAX || value != (double)(int64_t)value)
+            return fault_set(fault, FAULT_FORMAT,
+                             "added_tokens.json: \"%.60s\": expected an id below %d", text,
+                             PIECE_COUNT_MAX);
+        if (!added_token(import, text, strlen(text), (int64_t)value, special ? ADDED_SPECIAL : 0,
+                         fault))
+            return false;
+    }
     return true;
 }
 
-bool tokenizer_config_read(struct tokenizer_import *import, const char *folder, struct fault *fault)
+/* "64790": the id of one of added_tokens_decoder, -1 when it is none. */
+static int64_t id_of(const char *key)
 {
+    int64_t id = 0;
+    for (const char *digit = key; *digit; digit++) {
+        if (*digit < '0' || *digit > '9' || id > PIECE_COUNT_MAX)
+            return -1;
+        id = id * 10 + (*digit - '0');
+    }
+    return *key ? id : -1;
+}
+
+/* A piece that the model left for later use gets its name here (InternLM2): the name counts. */
+static bool rename_piece(struct tokenizer_import *import, int64_t id, const char *text, size_t size,
+                         struct fault *fault)
+{
+    bool here = id < import->count && import->pieces[id].kind != PIECE_NONE;
+    if (!here || import->pieces[id].kind == PIECE_UNKNOWN || piece_find(import, text, size) >= 0)
+        return true;
+    return piece_respell(import, (uint32_t)id, text, size, fault);
+}
+
+static bool add_decoded(struct tokenizer_import *import, const json_t *decoder, struct fault *fault)
+{
+    const char *key;
+    json_t *item;
+    for (int pass = 0; pass < 2; pass++) {
+        json_object_foreach((json_t *)(uintptr_t)decoder, key, item)
+        {
+            const json_t *content = token_text(item);
+            const char *text = json_string_value(content);
+            size_t size = json_string_length(content);
+            int64_t id = id_of(key);
+            unsigned flags;
+            if (id < 0 || !text)
+                return fault_set(fault, FAULT_FORMAT,
+                                 "added_tokens_decoder: \"%.60s\": expected an id and its content",
+                                 key);
+            if (!added_flags(item, &flags, fault) ||
+                !(pass == 0 ? rename_piece(import, id, text, size, fault)
+                            : added_token(import, text, size, id, flags, fault)))
+                return false;
+        }
+        if (pass == 0 && !pieces_reindex(import, fault))
+            return false;
+    }
+    return true;
+}
+
+static bool apply_added(struct tokenizer_import *import, const char *folder, struct fault *fault)
+{
+    const json_t *decoder = json_object_get(import->config, "added_tokens_decoder");
+    json_t *plain;
+    if (json_is_object(decoder) && !add_decoded(import, decoder, fault))
+        return false;
+    bool added = load_json(import, folder, "added_tokens.json", &plain, fault) &&
+                 (!plain || add_plain(import, plain, fault));
+    json_decref(plain);
+    return added && (json_object_size(decoder) > 0 || import->from_json || import->from_ice ||
+                     tokenizer_names_add(import, fault));
+}
+
+/* ---- all of it ---- */
+
+bool tokenizer_config_open(struct tokenizer_import *import, const char *folder, struct fault *fault)
+{
+    return load_json(import, folder, "tokenizer_config.json", &import->config, fault) &&
+           load_json(import, folder, "special_tokens_map.json", &import->map, fault);
+}
+
+const char *tokenizer_class(const struct tokenizer_import *import)
+{
+    const char *class = json_string_value(json_object_get(import->config, "tokenizer_class"));
+    return class ? class : "";
+}
+
+/* Llama's class puts bos in front unless it is told not to. */
+static void settle_switches(struct tokenizer_import *import)
+{
+    read_switch(import->config, "add_bos_token", &import->add_bos);
+    read_switch(import->config, "add_eos_token", &import->add_eos);
+    if (import->add_bos == TRI_UNKNOWN)
+        import->add_bos = strncmp(tokenizer_class(import), "Llama", 5) == 0 ||
+                          strncmp(tokenizer_class(import), "Gemma", 5) == 0;
+}
+
+bool tokenizer_config_apply(struct tokenizer_import *import, const char *folder,
+                            struct fault *fault)
+{
+    if (!apply_added(import, folder, fault))
+        return false;
+    read_specials(import, import->config);
+    read_specials(import, import->map);
+    settle_switches(import);
     return read_template_file(import, folder, fault) &&
-           read_json(import, folder, "tokenizer_config.json", read_main, fault) &&
-           read_json(import, folder, "special_tokens_map.json", read_map, fault) &&
-           read_json(import, folder, "chat_template.json", read_templates, fault);
+           read_templates(import, import->config, fault) &&
+           read_template_json(import, folder, fault);
 }

@@ -12,31 +12,75 @@
 typedef bool read_bytes(struct tokenizer_import *import, const char *bytes, size_t size,
                         struct fault *fault);
 
+/* Runs reader over a file; *found = it is there. */
+static bool read_file(struct tokenizer_import *import, const char *folder, const char *name,
+                      read_bytes *reader, bool *found, struct fault *fault)
+{
+    char *bytes;
+    size_t size;
+    struct fault own = {0};
+    *found = import_load(import, folder, name, &bytes, &size, &own);
+    if (!*found)
+        return own.kind == FAULT_NONE || fault_set(fault, own.kind, "%s", own.text);
+    bool read = reader(import, bytes, size, fault);
+    free(bytes);
+    return read || fault_file(fault, import->files[import->file_count - 1]);
+}
+
+static bool read_json(struct tokenizer_import *import, const char *bytes, size_t size,
+                      struct fault *fault)
+{
+    import->from_json = true;
+    return tokenizer_json_read(import, bytes, size, fault);
+}
+
+/* Two formats have this name. */
+static bool read_model(struct tokenizer_import *import, const char *bytes, size_t size,
+                       struct fault *fault)
+{
+    return tokenizer_is_tiktoken(bytes, size) ? tokenizer_tiktoken_read(import, bytes, size, fault)
+                                              : tokenizer_spm_read(import, bytes, size, fault);
+}
+
+static bool read_ice(struct tokenizer_import *import, const char *bytes, size_t size,
+                     struct fault *fault)
+{
+    import->from_ice = true;
+    return tokenizer_ice_read(import, bytes, size, fault);
+}
+
 static const struct {
     const char *name;
     read_bytes *reader;
-} readers[] = {
-    {"tokenizer.json", tokenizer_json_read},
-    {"tokenizer.model", tokenizer_spm_read},
+    const char *merges; /* a second file that it needs */
+} vocabularies[] = {
+    {"tokenizer.json", read_json, NULL},
+    {"tokenizer.model", read_model, NULL},
+    {"ice_text.model", read_ice, NULL},
+    {"qwen.tiktoken", tokenizer_tiktoken_read, NULL},
+    {"tokenizer.tiktoken", tokenizer_tiktoken_read, NULL},
+    {"vocab.json", tokenizer_vocab_read, "merges.txt"},
 };
 
 static bool read_vocabulary(struct tokenizer_import *import, const char *folder,
                             struct fault *fault)
 {
-    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
-        char *bytes;
-        size_t size;
-        struct fault own = {0};
-        if (!import_load(import, folder, readers[i].name, &bytes, &size, &own)) {
-            if (own.kind != FAULT_NONE)
-                return fault_set(fault, own.kind, "%s", own.text);
-            continue;
-        }
-        bool read = readers[i].reader(import, bytes, size, fault);
-        free(bytes);
-        return read || fault_file(fault, import->files[import->file_count - 1]);
+    bool found = false;
+    for (size_t i = 0; i < sizeof vocabularies / sizeof *vocabularies; i++) {
+        const char *merges = vocabularies[i].merges;
+        if (!read_file(import, folder, vocabularies[i].name, vocabularies[i].reader, &found, fault))
+            return false;
+        if (found && !merges)
+            return true;
+        if (found && !read_file(import, folder, merges, tokenizer_merges_read, &found, fault))
+            return false;
+        if (found)
+            return true;
     }
-    return fault_set(fault, FAULT_FILE, "%s: no tokenizer file that lichen reads", folder);
+    return fault_set(fault, FAULT_FILE,
+                     "%s: no tokenizer that lichen reads: tokenizer.json, tokenizer.model, "
+                     "ice_text.model, qwen.tiktoken, or vocab.json with merges.txt",
+                     folder);
 }
 
 /* ---- special ids ---- */
@@ -102,18 +146,13 @@ static bool pad(struct tokenizer_import *import, struct fault *fault)
     return true;
 }
 
-static bool fill(struct tokenizer_import *import, const char *folder, struct fault *fault)
-{
-    return read_vocabulary(import, folder, fault) && tokenizer_config_read(import, folder, fault) &&
-           settle_specials(import, &import->hints, fault) && pad(import, fault);
-}
-
-bool tokenizer_import_open(const char *folder, const struct tokenizer_hints *hints,
-                           struct tokenizer_import **out, struct fault *fault)
+struct tokenizer_import *import_create(const struct tokenizer_hints *hints, struct fault *fault)
 {
     struct tokenizer_import *import = calloc(1, sizeof *import);
-    if (!import)
-        return import_no_memory(fault);
+    if (!import) {
+        import_no_memory(fault);
+        return NULL;
+    }
     arena_init(&import->arena, 0);
     import->hints = *hints;
     import->add_bos = import->add_eos = TRI_UNKNOWN;
@@ -121,7 +160,22 @@ bool tokenizer_import_open(const char *folder, const struct tokenizer_hints *hin
     import->lowercase = import->strip_accents = TRI_UNKNOWN;
     for (int i = 0; i < SPECIAL_COUNT; i++)
         import->specials[i] = -1;
-    if (!fill(import, folder, fault)) {
+    return import;
+}
+
+bool import_finish(struct tokenizer_import *import, struct fault *fault)
+{
+    return settle_specials(import, &import->hints, fault) && pad(import, fault);
+}
+
+bool tokenizer_import_open(const char *folder, const struct tokenizer_hints *hints,
+                           struct tokenizer_import **out, struct fault *fault)
+{
+    struct tokenizer_import *import = import_create(hints, fault);
+    if (!import)
+        return false;
+    if (!tokenizer_config_open(import, folder, fault) || !read_vocabulary(import, folder, fault) ||
+        !tokenizer_config_apply(import, folder, fault) || !import_finish(import, fault)) {
         tokenizer_import_close(import);
         return false;
     }
@@ -137,6 +191,8 @@ void tokenizer_import_close(struct tokenizer_import *import)
     free(import->slots);
     free(import->merges);
     free(import->pair_slots);
+    json_decref(import->config);
+    json_decref(import->map);
     arena_free(&import->arena);
     free(import);
 }
@@ -221,6 +277,27 @@ static bool put_merges(const struct tokenizer_import *import, struct gguf_writer
     return put;
 }
 
+/* The ids of the tokens that take white space on one side, if there are any. */
+static bool put_strips(const struct tokenizer_import *import, struct gguf_writer *writer,
+                       const char *key, unsigned flag, struct fault *fault)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < import->count; i++)
+        count += (import->pieces[i].strips & flag) != 0;
+    if (count == 0)
+        return true;
+    int32_t *ids = malloc(count * sizeof *ids);
+    if (!ids)
+        return import_no_memory(fault);
+    count = 0;
+    for (uint32_t i = 0; i < import->count; i++)
+        if (import->pieces[i].strips & flag)
+            ids[count++] = (int32_t)i;
+    bool put = gguf_put_array(writer, key, GGUF_I32, ids, count, fault);
+    free(ids);
+    return put;
+}
+
 static bool put_specials(const struct tokenizer_import *import, struct gguf_writer *writer,
                          struct fault *fault)
 {
@@ -242,7 +319,9 @@ static bool put_specials(const struct tokenizer_import *import, struct gguf_writ
     for (uint32_t i = 0; i < import->end_count && i < 2; i++)
         if (!gguf_put_u32(writer, end_keys[i], (uint32_t)import->ends[i], fault))
             return false;
-    return true;
+    return import->end_count <= 2 ||
+           gguf_put_array(writer, "tokenizer.ggml.end_token_ids", GGUF_I32, import->ends,
+                          import->end_count, fault);
 }
 
 static bool put_switches(const struct tokenizer_import *import, struct gguf_writer *writer,
@@ -297,6 +376,8 @@ bool tokenizer_import_put(const struct tokenizer_import *import, struct gguf_wri
            put_text(writer, "tokenizer.ggml.pre", import->pre, fault) &&
            put_pieces(import, writer, fault) &&
            (import->merge_count == 0 || import->has_scores || put_merges(import, writer, fault)) &&
+           put_strips(import, writer, "tokenizer.ggml.lstrip_token_ids", ADDED_LSTRIP, fault) &&
+           put_strips(import, writer, "tokenizer.ggml.rstrip_token_ids", ADDED_RSTRIP, fault) &&
            put_specials(import, writer, fault) && put_switches(import, writer, fault) &&
            put_templates(import, writer, fault);
 }

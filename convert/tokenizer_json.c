@@ -126,15 +126,10 @@ bool json_option_off(const struct tokenizer_json *json, const char *key, struct 
     return false;
 }
 
-bool json_vocab_read(struct tokenizer_import *import, struct tokenizer_json *json,
-                     struct fault *fault)
+bool vocab_object_read(struct tokenizer_import *import, struct json_walk *walk, struct fault *fault)
 {
-    struct json_walk *walk = &json->walk;
     struct json_level level;
     bool more = true;
-    if (!json->vocab_at)
-        return fault_set(fault, FAULT_FORMAT, "model.vocab is missing");
-    walk->at = json->vocab_at;
     if (!json_walk_enter(walk, '{', &level, fault))
         return false;
     while (json_walk_next(walk, &level, &more, fault) && more) {
@@ -145,51 +140,19 @@ bool json_vocab_read(struct tokenizer_import *import, struct tokenizer_json *jso
     }
     if (more)
         return false;
-    return import->count > 0 || fault_set(fault, FAULT_FORMAT, "model.vocab is empty");
+    return import->count > 0 || fault_set(fault, FAULT_FORMAT, "the vocabulary is empty");
+}
+
+bool json_vocab_read(struct tokenizer_import *import, struct tokenizer_json *json,
+                     struct fault *fault)
+{
+    if (!json->vocab_at)
+        return fault_set(fault, FAULT_FORMAT, "model.vocab is missing");
+    json->walk.at = json->vocab_at;
+    return vocab_object_read(import, &json->walk, fault);
 }
 
 /* ---- added tokens ---- */
-
-/* What llama.cpp's converter takes for a control token whatever the file says of it: a person must
- * not be able to type it. */
-static bool looks_special(const char *text, size_t size)
-{
-    static const char *const whole[] = {"<pad>", "<mask>", "<2mass>", "[@BOS@]"};
-    static const struct {
-        const char *start, *end;
-    } brackets[] = {{"<|", "|>"}, {"<｜", "｜>"}, {"<unused", ">"}};
-    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
-        if (size == strlen(whole[i]) && memcmp(text, whole[i], size) == 0)
-            return true;
-    for (size_t i = 0; i < sizeof brackets / sizeof *brackets; i++) {
-        size_t start = strlen(brackets[i].start), end = strlen(brackets[i].end);
-        if (size >= start + end && memcmp(text, brackets[i].start, start) == 0 &&
-            memcmp(text + size - end, brackets[i].end, end) == 0)
-            return true;
-    }
-    return false;
-}
-
-bool added_token(struct tokenizer_import *import, const char *text, size_t size, int64_t id,
-                 bool special, struct fault *fault)
-{
-    int64_t found = piece_find(import, text, size);
-    enum piece_kind kind =
-        special || looks_special(text, size) ? PIECE_CONTROL : PIECE_USER_DEFINED;
-    if (size == 0)
-        return fault_set(fault, FAULT_FORMAT, "an added token without text, id %lld",
-                         (long long)id);
-    if (found >= 0 && found != id)
-        return fault_set(fault, FAULT_FORMAT, "token \"%.*s\": id %lld, and %lld as added token",
-                         size < 60 ? (int)size : 60, text, (long long)found, (long long)id);
-    if (found >= 0) {
-        import->pieces[found].kind = kind;
-        return true;
-    }
-    if (import->hints.vocab_size > 0 && id >= import->hints.vocab_size)
-        return true;
-    return piece_add(import, text, size, id, kind, 0, fault);
-}
 
 static bool read_added(struct tokenizer_import *import, const json_t *item, struct fault *fault)
 {
@@ -198,9 +161,10 @@ static bool read_added(struct tokenizer_import *import, const json_t *item, stru
         return fault_set(fault, FAULT_FORMAT,
                          "added_tokens: content is %s and id is %s, expected text and an integer",
                          strict_json_kind(content), strict_json_kind(id));
-    return added_token(import, json_string_value(content), json_string_length(content),
-                       json_integer_value(id), json_is_true(json_object_get(item, "special")),
-                       fault);
+    unsigned flags;
+    return added_flags(item, &flags, fault) &&
+           added_token(import, json_string_value(content), json_string_length(content),
+                       json_integer_value(id), flags, fault);
 }
 
 bool json_added_read(struct tokenizer_import *import, struct tokenizer_json *json,

@@ -23,6 +23,8 @@ bool json_wordpiece_read(struct tokenizer_import *import, struct tokenizer_json 
                          struct fault *fault);
 
 /* An object spelling -> id as pieces of PIECE_NORMAL. */
+bool vocab_object_read(struct tokenizer_import *import, struct json_walk *walk,
+                       struct fault *fault);
 bool json_vocab_read(struct tokenizer_import *import, struct tokenizer_json *json,
                      struct fault *fault);
 /* post_processor: add_bos, add_eos and their tokens. */

@@ -14,10 +14,13 @@
 enum { SYMBOL_MAX = 1024 };
 static const uint64_t WORK_MAX = 1ull << 33; /* steps over all pieces: symbols squared */
 
+enum join_rule { JOIN_MERGES, JOIN_SCORES, JOIN_IDS };
+
 struct symbols { /* of one piece */
     const struct tokenizer_import *import;
     const char *text;
-    bool by_scores;
+    enum join_rule rule;
+    int64_t below;             /* JOIN_IDS: only pieces of a lower id */
     bool first_mark_only;      /* merges only: nothing is joined in front of a U+2581 */
     int64_t ids[SYMBOL_MAX];   /* -1 = a character that is no piece */
     uint32_t ends[SYMBOL_MAX]; /* bytes */
@@ -54,12 +57,13 @@ static int64_t joined(const struct symbols *symbols, uint32_t i, int64_t *rank)
     const struct tokenizer_import *import = symbols->import;
     int64_t left = symbols->ids[i], right = symbols->ids[i + 1];
     *rank = -1;
-    if (symbols->by_scores) {
+    if (symbols->rule != JOIN_MERGES) {
         uint32_t start = start_of(symbols, i);
         int64_t id = piece_find(import, symbols->text + start, symbols->ends[i + 1] - start);
-        if (id < 0 || !is_text(&import->pieces[id]))
+        if (id < 0 || !is_text(&import->pieces[id]) ||
+            (symbols->rule == JOIN_IDS && id >= symbols->below))
             return -1;
-        *rank = (int64_t)-import->pieces[id].score;
+        *rank = symbols->rule == JOIN_IDS ? id : (int64_t)-import->pieces[id].score;
         return id;
     }
     if (left < 0 || right < 0)
@@ -141,6 +145,41 @@ bool merges_reach_all(const struct tokenizer_import *import)
     return reached;
 }
 
+/* The parts that a piece's characters come down to; more than two leave the piece without a merge.
+ */
+static bool add_recovered(struct tokenizer_import *import, struct symbols *symbols, uint32_t id,
+                          int64_t *missed, struct fault *fault)
+{
+    const struct piece *piece = &import->pieces[id];
+    symbols->below = id;
+    if (!join_all(symbols, piece) || symbols->count > 2) {
+        *missed = *missed < 0 ? id : *missed;
+        return true;
+    }
+    uint32_t left = symbols->ends[0];
+    return symbols->count == 1 ||
+           merge_add(import, piece->bytes, left, piece->bytes + left, piece->size - left, fault);
+}
+
+bool merges_from_ids(struct tokenizer_import *import, int64_t *missed, struct fault *fault)
+{
+    struct symbols *symbols = calloc(1, sizeof *symbols);
+    bool added = symbols || import_no_memory(fault);
+    *missed = -1;
+    uint64_t work = 0;
+    for (uint32_t id = 0; added && id < import->count; id++) {
+        if (import->pieces[id].kind != PIECE_NORMAL)
+            continue;
+        symbols->import = import;
+        symbols->rule = JOIN_IDS;
+        added = spend(&work, &import->pieces[id]) ||
+                fault_set(fault, FAULT_UNSUPPORTED, "tokens too long to find their merges");
+        added = added && add_recovered(import, symbols, id, missed, fault);
+    }
+    free(symbols);
+    return added && merges_settle(import, fault);
+}
+
 /* The best merge of a piece is its score: less than that of every piece joined before it. */
 static void set_scores(struct tokenizer_import *import)
 {
@@ -195,7 +234,7 @@ bool scores_from_merges(struct tokenizer_import *import, bool first_mark_only, s
         return import_no_memory(fault);
     both[0].import = both[1].import = import;
     both[0].first_mark_only = first_mark_only;
-    both[1].by_scores = true;
+    both[1].rule = JOIN_SCORES;
     bool proven = prove(import, &both[0], &both[1], fault);
     free(both);
     return proven;

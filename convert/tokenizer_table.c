@@ -125,7 +125,7 @@ bool piece_add(struct tokenizer_import *import, const char *bytes, size_t size, 
     char *copy = arena_copy(&import->arena, bytes, size);
     if (!copy)
         return import_no_memory(fault);
-    import->pieces[id] = (struct piece){copy, (uint32_t)size, score, kind};
+    import->pieces[id] = (struct piece){copy, (uint32_t)size, score, kind, 0};
     *slot = (uint32_t)id + 1;
     import->slot_count++;
     if (id >= import->count)
@@ -147,6 +147,36 @@ void mark_bytes(struct tokenizer_import *import)
     for (uint32_t id = 0; id < import->count; id++)
         if (import->pieces[id].kind == PIECE_NORMAL && is_byte(&import->pieces[id]))
             import->pieces[id].kind = PIECE_BYTE;
+}
+
+bool piece_respell(struct tokenizer_import *import, uint32_t id, const char *bytes, size_t size,
+                   struct fault *fault)
+{
+    if (size == 0 || size > PIECE_SIZE_MAX)
+        return fault_set(fault, FAULT_FORMAT, "token %u: %zu bytes, expected 1 to %d", id, size,
+                         PIECE_SIZE_MAX);
+    char *copy = arena_copy(&import->arena, bytes, size);
+    if (!copy)
+        return import_no_memory(fault);
+    import->pieces[id].bytes = copy;
+    import->pieces[id].size = (uint32_t)size;
+    return true;
+}
+
+bool pieces_reindex(struct tokenizer_import *import, struct fault *fault)
+{
+    memset(import->slots, 0, ((size_t)import->slot_mask + 1) * sizeof *import->slots);
+    for (uint32_t id = 0; id < import->count; id++) {
+        const struct piece *piece = &import->pieces[id];
+        if (piece->kind == PIECE_NONE)
+            continue;
+        uint32_t *slot = slot_of(import, piece->bytes, piece->size);
+        if (*slot)
+            return fault_set(fault, FAULT_FORMAT, "token \"%.*s\": two ids, %u and %u",
+                             shown_size(piece->size), piece->bytes, *slot - 1, id);
+        *slot = id + 1;
+    }
+    return true;
 }
 
 /* ---- merges ---- */

@@ -40,6 +40,8 @@ static bool respell(struct tokenizer_import *import, const char *prefix, struct 
         done = piece_add(import, marked, (size_t)piece->size + 3, id, PIECE_NORMAL, 0, fault);
         free(marked);
     }
+    for (uint32_t id = 0; done && id < count; id++)
+        import->pieces[id].strips = before[id].strips;
     free(before);
     return done;
 }

@@ -8,7 +8,7 @@ _lichen_models() {
 _lichen() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]}
-    local commands='chat run bench devices info plan logits tokenize template help'
+    local commands='chat run bench loss devices info plan logits tokenize template help'
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --version --help" -- "$word")
         return
@@ -16,14 +16,16 @@ _lichen() {
     case $before in
     help) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word") ;;
     --kv) mapfile -t COMPREPLY < <(compgen -W 'f16 f32 q8_0' -- "$word") ;;
+    --protocol) mapfile -t COMPREPLY < <(compgen -W 'llama hf' -- "$word") ;;
     --activations) mapfile -t COMPREPLY < <(compgen -W '16 8 float' -- "$word") ;;
+    --gpu-layers) mapfile -t COMPREPLY < <(compgen -W 'auto all' -- "$word") ;;
     --device) mapfile -t COMPREPLY < <(compgen -W 'cpu 0 1' -- "$word") ;;
     -m | --model) mapfile -t COMPREPLY < <(_lichen_models "$word") ;;
     --shape) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" bench --help 2>/dev/null |
         sed -n 's/^Shapes://p')" -- "$word") ;;
     --type) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" bench --help 2>/dev/null |
         sed -n 's/^Types://p')" -- "$word") ;;
-    -f | --file | -o | --output | --compare | --history | --png)
+    -f | --file | -o | --output | --compare | --history | --png | --text | --csv | --markdown | --calibration | --save-logits | --base-logits)
         mapfile -t COMPREPLY < <(compgen -o plusdirs -f -- "$word") ;;
     *)
         if [ "${word#-}" != "$word" ]; then # the program itself knows its options

@@ -110,11 +110,17 @@ enum gpu_memory {
     GPU_MEMORY_READBACK /* host visible, cached where there is one, for results */
 };
 
+/* The heap that this kind of memory comes from. */
+uint32_t gpu_memory_heap(const struct gpu_device *device, enum gpu_memory memory);
+
 struct gpu_buffer; /* one VkBuffer with its own memory; storage, transfer source and destination */
 
 /* size bytes, zero-filled. size > min(allocation_max, 1 GiB) is a fault: the caller splits. */
 bool gpu_buffer_create(struct gpu_device *device, uint64_t size, enum gpu_memory memory,
                        const char *name, struct gpu_buffer **out, struct fault *fault);
+/* The same, but memory that is mapped is left as it is: the owner writes every byte that is read. */
+bool gpu_buffer_create_unfilled(struct gpu_device *device, uint64_t size, enum gpu_memory memory,
+                                const char *name, struct gpu_buffer **out, struct fault *fault);
 void gpu_buffer_destroy(struct gpu_device *device, struct gpu_buffer *buffer); /* NULL allowed */
 uint64_t gpu_buffer_size(const struct gpu_buffer *buffer);
 uint64_t gpu_buffer_allocated(const struct gpu_buffer *buffer); /* bytes taken from the heap */

@@ -70,7 +70,7 @@ bool gpu_memory_mapped(const struct gpu_device *device, enum gpu_memory memory)
     return (flags & coherent) == coherent;
 }
 
-static uint32_t heap_of(const struct gpu_device *device, enum gpu_memory memory)
+uint32_t gpu_memory_heap(const struct gpu_device *device, enum gpu_memory memory)
 {
     uint32_t type = device->memory.type[memory];
     return type == NO_TYPE ? 0 : device->probe.memory.memoryTypes[type].heapIndex;
@@ -172,14 +172,17 @@ static bool fill_wait(struct gpu_device *device, struct gpu_buffer *buffer, bool
     return gpu_internal_finish(device, fault);
 }
 
-/* Fresh memory may hold other programs' data: always cleared, poisoned before in tests. */
-static bool clear(struct gpu_device *device, struct gpu_buffer *buffer, struct fault *fault)
+/* Fresh memory may hold other programs' data: cleared, unless the owner fills it; in tests poisoned
+ * before. */
+static bool clear(struct gpu_device *device, struct gpu_buffer *buffer, bool unfilled,
+                  struct fault *fault)
 {
     if (!buffer->mapped)
         return fill_wait(device, buffer, device->poison, fault);
     if (device->poison)
         memset(buffer->mapped, 0xFF, (size_t)buffer->allocated);
-    memset(buffer->mapped, 0, (size_t)buffer->size);
+    if (!unfilled)
+        memset(buffer->mapped, 0, (size_t)buffer->size);
     return true;
 }
 
@@ -199,20 +202,20 @@ static void set_name(struct gpu_device *device, const struct gpu_buffer *buffer,
 }
 
 static bool build(struct gpu_device *device, struct gpu_buffer *buffer, enum gpu_memory memory,
-                  const char *name, struct fault *fault)
+                  bool unfilled, const char *name, struct fault *fault)
 {
     VkMemoryRequirements requirements;
     if (!create_handle(device, buffer->size, &buffer->handle, &requirements, fault))
         return false;
     set_name(device, buffer, name);
     buffer->allocated = requirements.size;
-    buffer->heap = heap_of(device, memory);
+    buffer->heap = gpu_memory_heap(device, memory);
     return allocate(device, buffer, memory, fault) && bind_and_map(device, buffer, memory, fault) &&
-           clear(device, buffer, fault);
+           clear(device, buffer, unfilled, fault);
 }
 
-bool gpu_buffer_create(struct gpu_device *device, uint64_t size, enum gpu_memory memory,
-                       const char *name, struct gpu_buffer **out, struct fault *fault)
+static bool create(struct gpu_device *device, uint64_t size, enum gpu_memory memory, bool unfilled,
+                   const char *name, struct gpu_buffer **out, struct fault *fault)
 {
     *out = NULL;
     if (!check(device, size, memory, fault))
@@ -222,17 +225,29 @@ bool gpu_buffer_create(struct gpu_device *device, uint64_t size, enum gpu_memory
         return gpu_no_memory("a buffer", fault);
     buffer->size = size;
     device->memory.buffer_count++;
-    if (!build(device, buffer, memory, name, fault)) {
-        fault_context(fault, "%s (%.1f MiB, heap %u: %.1f of %.1f MiB taken)",
-                      name ? name : "buffer", (double)size / 1048576.0, heap_of(device, memory),
-                      (double)device->memory.used[heap_of(device, memory)] / 1048576.0,
-                      (double)device->probe.info.heaps[heap_of(device, memory)].capacity /
-                          1048576.0);
+    if (!build(device, buffer, memory, unfilled, name, fault)) {
+        fault_context(
+            fault, "%s (%.1f MiB, heap %u: %.1f of %.1f MiB taken)", name ? name : "buffer",
+            (double)size / 1048576.0, gpu_memory_heap(device, memory),
+            (double)device->memory.used[gpu_memory_heap(device, memory)] / 1048576.0,
+            (double)device->probe.info.heaps[gpu_memory_heap(device, memory)].capacity / 1048576.0);
         gpu_buffer_destroy(device, buffer);
         return false;
     }
     *out = buffer;
     return true;
+}
+
+bool gpu_buffer_create(struct gpu_device *device, uint64_t size, enum gpu_memory memory,
+                       const char *name, struct gpu_buffer **out, struct fault *fault)
+{
+    return create(device, size, memory, false, name, out, fault);
+}
+
+bool gpu_buffer_create_unfilled(struct gpu_device *device, uint64_t size, enum gpu_memory memory,
+                                const char *name, struct gpu_buffer **out, struct fault *fault)
+{
+    return create(device, size, memory, true, name, out, fault);
 }
 
 void gpu_buffer_destroy(struct gpu_device *device, struct gpu_buffer *buffer)
@@ -264,7 +279,7 @@ bool gpu_buffer_estimate(struct gpu_device *device, uint64_t size, enum gpu_memo
         return false;
     device->vk.vkDestroyBuffer(device->handle, handle, NULL);
     *allocated = requirements.size;
-    *heap = heap_of(device, memory);
+    *heap = gpu_memory_heap(device, memory);
     return true;
 }
 
@@ -298,7 +313,7 @@ uint64_t gpu_memory_used(const struct gpu_device *device, uint32_t heap)
 uint64_t gpu_memory_free(struct gpu_device *device)
 {
     gpu_probe_heaps(&device->instance, &device->probe);
-    uint32_t index = heap_of(device, GPU_MEMORY_DEVICE);
+    uint32_t index = gpu_memory_heap(device, GPU_MEMORY_DEVICE);
     const struct gpu_heap *heap = &device->probe.info.heaps[index];
     if (device->probe.has_budget)
         return heap->free;

@@ -66,8 +66,7 @@ bool call_append(struct lower *lower, const struct gpu_call *call)
         program->calls = calls;
         program->call_capacity = capacity;
     }
-    program->calls[program->call_count] = *call;
-    program->calls[program->call_count++].step = lower->step;
+    program->calls[program->call_count++] = *call;
     return true;
 }
 
@@ -88,6 +87,7 @@ bool kernel_emit(struct lower *lower, struct kernel_call *kernel)
     for (uint32_t i = 0; i < shader->binding_count; i++)
         ranges[i] = kernel->areas[i].range.size ? kernel->areas[i].range : lower->gpu->space.lent;
     memcpy(kernel->call.push, kernel->push, sizeof kernel->call.push);
+    kernel->call.step = lower->step;
     if (!gpu_kernel_get(device, &request, &kernel->call.kernel, lower->fault) ||
         !gpu_bind(device, kernel->call.kernel, ranges, shader->binding_count, &kernel->call.binding,
                   lower->fault))

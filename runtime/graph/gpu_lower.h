@@ -9,7 +9,7 @@ struct lower {
     const struct plan *plan;
     struct gpu_program *program;
     struct gpu_step_fusion *fusions; /* [step_count] */
-    uint32_t step; /* whose calls are appended */
+    uint32_t step; /* whose kernels are emitted */
     struct fault *fault;
 };
 

@@ -50,6 +50,7 @@ static bool product_emit(struct lower *lower, const struct product *product)
         .outputs = call.outputs,
         .cost = (uint64_t)call.row_count * call.matrix->cols * call.tokens_max,
         .weight_bytes = rows_bytes(call.matrix, call.row_count),
+        .step = (uint32_t)(product->step - lower->plan->steps),
     };
     if (call.matrix->cols % 32 == 0 &&
         gpu_matmul_wants_quants(device, call.matrix->dtype, call.tokens_max, format)) {

@@ -103,11 +103,11 @@ bool gpu_pool_allocate(struct gpu_pool *pool, struct gpu_device *device, struct 
         calloc(pool->buffer_count ? pool->buffer_count : 1, sizeof(struct gpu_buffer *));
     if (!pool->buffers)
         return fault_set(fault, FAULT_MEMORY, "no memory for a list of buffers");
-    for (uint32_t i = 0; i < pool->buffer_count; i++)
-        if (!gpu_buffer_create(device, pool->sizes[i], pool->memory, pool->name, &pool->buffers[i],
-                               fault))
-            return false;
-    return true;
+    bool created = true;
+    for (uint32_t i = 0; i < pool->buffer_count && created; i++)
+        created = (pool->unfilled ? gpu_buffer_create_unfilled : gpu_buffer_create)(
+            device, pool->sizes[i], pool->memory, pool->name, &pool->buffers[i], fault);
+    return created;
 }
 
 struct gpu_range gpu_pool_range(const struct gpu_pool *pool, uint32_t item)

@@ -18,6 +18,7 @@ struct gpu_pool {
     enum gpu_memory memory;
     uint64_t alignment, buffer_max;
     bool exact;
+    bool unfilled;               /* mapped buffers are not cleared: the owner fills all ranges */
     struct gpu_pool_item *items; /* [item_count] */
     uint32_t item_count, item_capacity;
     uint64_t *sizes;             /* [buffer_count] bytes */

@@ -1,12 +1,12 @@
-/* gpu_weights_load.c: fills the weights of a device. Pieces of a few MiB of rows are read and laid
- * out into planes by all threads at once, straight into the device's buffer where it is mapped,
- * else into a piece of host memory that is then uploaded. */
+/* gpu_weights_load.c: fills the weights of a device. Pieces of rows, small enough for a processor's
+ * cache, are read and laid out into planes by all threads at once, straight into the device's
+ * buffer where it is mapped, else into a piece of host memory that is then uploaded. */
 #include "gpu_weights.h"
 #include "parallel.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE_SIZE = 4 << 20 };
+enum { PIECE_SIZE = 1 << 20, PIECES_PER_THREAD = 4 };
 
 struct piece {            /* rows of one weight that lie in one shard */
     uint32_t weight, row; /* first, inside the weight */
@@ -202,9 +202,21 @@ static bool bias_load(struct loader *loader, const struct step *step, struct fau
                        fault);
 }
 
+/* Rows whose step has no bias add 0; memory that is not mapped is cleared already. */
+static void biases_clear(struct gpu_weights *weights)
+{
+    for (uint32_t i = 0; i < weights->matrix_count; i++) {
+        const struct gpu_range *range = &weights->biases[i];
+        uint8_t *mapped = range->size ? gpu_buffer_map(range->buffer) : NULL;
+        if (mapped)
+            memset(mapped + range->offset, 0, range->size);
+    }
+}
+
 static bool vectors_load(struct loader *loader, struct fault *fault)
 {
     const struct plan *plan = loader->weights->plan;
+    biases_clear(loader->weights);
     for (uint32_t i = 0; i < plan->weight_count; i++)
         if (loader->weights->vectors[i].size &&
             !vector_load(loader, i, loader->weights->vectors[i], 0, plan->weights[i].cols, fault))
@@ -262,9 +274,9 @@ static void ranges_resolve(struct gpu_weights *weights)
         struct gpu_matrix *matrix = &weights->matrices[i];
         for (uint32_t s = 0; s < matrix->shard_count; s++)
             for (uint32_t p = 0; p < planes_count(matrix->dtype); p++)
-                matrix->shards[s].plane[p] = gpu_pool_range(&weights->pool, item++);
+                matrix->shards[s].plane[p] = gpu_pool_range(weights_pool(weights, i), item++);
         if (weights->biases[i].size)
-            weights->biases[i] = gpu_pool_range(&weights->pool, item);
+            weights->biases[i] = gpu_pool_range(&weights->pool, weights->bias_items[i]);
     }
     for (uint32_t i = 0; i < weights->plan->weight_count; i++)
         if (weights->vectors[i].size)
@@ -273,7 +285,8 @@ static void ranges_resolve(struct gpu_weights *weights)
 
 static bool weights_fill(struct loader *loader, struct fault *fault)
 {
-    if (!gpu_pool_allocate(&loader->weights->pool, loader->device, fault))
+    if (!gpu_pool_allocate(&loader->weights->pool, loader->device, fault) ||
+        !gpu_pool_allocate(&loader->weights->host, loader->device, fault))
         return false;
     ranges_resolve(loader->weights);
     return workers_create(loader, fault) && matrices_load(loader, fault) &&
@@ -281,12 +294,12 @@ static bool weights_fill(struct loader *loader, struct fault *fault)
 }
 
 bool gpu_weights_load(struct gpu_device *device, const struct plan *plan, const struct gguf *gguf,
-                      struct parallel *parallel, progress_fn progress, void *context,
-                      struct gpu_weights **out, struct fault *fault)
+                      uint32_t host_layers, struct parallel *parallel, progress_fn progress,
+                      void *context, struct gpu_weights **out, struct fault *fault)
 {
     struct gpu_weights *weights;
     *out = NULL;
-    if (!gpu_weights_place(device, plan, &weights, fault)) {
+    if (!gpu_weights_place(device, plan, host_layers, &weights, fault)) {
         gpu_weights_free(device, weights);
         return false;
     }
@@ -297,7 +310,7 @@ bool gpu_weights_load(struct gpu_device *device, const struct plan *plan, const 
         .parallel = parallel,
         .progress = progress,
         .context = context,
-        .worker_count = parallel_thread_count(parallel),
+        .worker_count = PIECES_PER_THREAD * parallel_thread_count(parallel),
     };
     bool loaded = weights_fill(&loader, fault);
     workers_destroy(&loader);

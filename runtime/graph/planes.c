@@ -106,7 +106,7 @@ struct piece {
     uint8_t word, first, place, count;
 };
 
-enum { PIECES_MAX = 3 };
+enum { PIECES_MAX = 3, SIGN_5 = 16, SIGN_6 = 32 };
 
 /* [word]; count 0 ends a row */
 static const struct piece pieces_5[8][PIECES_MAX] = {
@@ -136,17 +136,48 @@ static uint32_t piece_byte(const struct piece *piece, uint32_t k)
     return 4U * piece->word + k;
 }
 
-/* codes[j]: what the file has, unsigned; bytes: 20 or 24, cleared before. */
-static void pieces_pack(const struct piece pieces[8][PIECES_MAX], uint32_t sign,
-                        const uint8_t codes[32], uint8_t *bytes)
+/* The same number in every byte of a word: four columns are shifted and masked at once. */
+static uint32_t four_times(uint32_t byte)
 {
-    for (uint32_t j = 0; j < 32; j++)
-        for (const struct piece *p = pieces[j / 4]; p < pieces[j / 4] + PIECES_MAX; p++) {
-            uint32_t mask = (1U << p->count) - 1;
-            uint32_t bits = (codes[j] ^ sign) >> (p->first + 1 - p->count) & mask;
-            uint8_t *byte = bytes + piece_byte(p, j % 4);
-            *byte = (uint8_t)(*byte | bits << (p->place + 1 - p->count));
-        }
+    return 0x01010101U * byte;
+}
+
+static uint32_t load_word(const uint8_t *bytes)
+{
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+/* A piece of four codes at its place: `count` bits, from bit `first` down to bit `place` down. */
+static inline uint32_t field(uint32_t codes, uint32_t first, uint32_t place, uint32_t count)
+{
+    return (codes >> (first + 1 - count) & four_times((1U << count) - 1)) << (place + 1 - count);
+}
+
+/* pieces_5 spelled out: a loop over the table takes five times as long. codes[k]: four columns as
+ * the file has them, unsigned. */
+static inline void pieces_pack_5(uint32_t codes[8], uint32_t words[5])
+{
+    for (uint32_t k = 0; k < 8; k++)
+        codes[k] ^= four_times(SIGN_5);
+    words[0] = field(codes[0], 4, 7, 5) | field(codes[5], 4, 2, 3);
+    words[1] = field(codes[1], 4, 7, 5) | field(codes[5], 1, 1, 2) | field(codes[7], 1, 2, 1);
+    words[2] = field(codes[2], 4, 7, 5) | field(codes[6], 4, 2, 3);
+    words[3] = field(codes[3], 4, 7, 5) | field(codes[6], 1, 1, 2) | field(codes[7], 0, 2, 1);
+    words[4] = field(codes[4], 4, 7, 5) | field(codes[7], 4, 2, 3);
+}
+
+static inline void pieces_pack_6(uint32_t codes[8], uint32_t words[6])
+{
+    for (uint32_t k = 0; k < 8; k++)
+        codes[k] ^= four_times(SIGN_6);
+    words[0] = field(codes[0], 5, 7, 6) | field(codes[6], 5, 1, 2);
+    words[1] = field(codes[1], 5, 7, 6) | field(codes[6], 3, 1, 2);
+    words[2] = field(codes[2], 5, 7, 6) | field(codes[6], 1, 1, 2);
+    words[3] = field(codes[3], 5, 7, 6) | field(codes[7], 5, 1, 2);
+    words[4] = field(codes[4], 5, 7, 6) | field(codes[7], 3, 1, 2);
+    words[5] = field(codes[5], 5, 7, 6) | field(codes[7], 1, 1, 2);
 }
 
 static void pieces_unpack(const struct piece pieces[8][PIECES_MAX], uint32_t sign,
@@ -163,14 +194,12 @@ static void pieces_unpack(const struct piece pieces[8][PIECES_MAX], uint32_t sig
     }
 }
 
-enum { SIGN_5 = 16, SIGN_6 = 32 };
-
-static void group_pack_5(const uint8_t codes[32], uint8_t *plane0, uint8_t *plane2)
+static void group_pack_5(uint32_t codes[8], uint8_t *plane0, uint8_t *plane2)
 {
-    uint8_t bytes[20] = {0};
-    pieces_pack(pieces_5, SIGN_5, codes, bytes);
-    memcpy(plane0, bytes, 16);
-    memcpy(plane2, bytes + 16, 4);
+    uint32_t words[5];
+    pieces_pack_5(codes, words);
+    memcpy(plane0, words, 16);
+    memcpy(plane2, words + 4, 4);
 }
 
 static void group_unpack_5(const uint8_t *plane0, const uint8_t *plane2, uint8_t codes[32])
@@ -181,12 +210,19 @@ static void group_unpack_5(const uint8_t *plane0, const uint8_t *plane2, uint8_t
     pieces_unpack(pieces_5, SIGN_5, bytes, codes);
 }
 
+/* Bits 0 to 3 as bit 0 of four bytes. */
+static uint32_t spread_bits(uint32_t bits)
+{
+    return (bits & 15) * 0x00204081U & four_times(1);
+}
+
 static void pack_q5(const uint8_t *block, size_t scale_size, uint8_t *const plane[PLANE_MAX])
 {
-    const uint8_t *high = block + scale_size, *low = high + 4;
-    uint8_t codes[32];
-    for (uint32_t j = 0; j < 32; j++)
-        codes[j] = (uint8_t)((low[j % 16] >> 4 * (j / 16) & 15) | (high[j / 8] >> j % 8 & 1) << 4);
+    const uint8_t *low = block + scale_size + 4;
+    uint32_t codes[8], high = load_word(block + scale_size);
+    for (uint32_t k = 0; k < 8; k++)
+        codes[k] = (load_word(low + 4 * (k % 4)) >> 4 * (k / 4) & four_times(15)) |
+                   spread_bits(high >> 4 * k) << 4;
     group_pack_5(codes, plane[0], plane[2]);
     memcpy(plane[1], block, scale_size);
 }
@@ -304,10 +340,10 @@ static void pack_q5_k(const uint8_t *block, uint8_t *const plane[PLANE_MAX])
     memcpy(plane[1], block, 4);
     scales_pack(block + 4, plane[1] + 4);
     for (uint32_t i = 0; i < 8; i++) {
-        uint8_t codes[32];
-        for (uint32_t j = 0; j < 32; j++)
-            codes[j] =
-                (uint8_t)((low[32 * (i / 2) + j] >> 4 * (i % 2) & 15) | (high[j] >> i & 1) << 4);
+        uint32_t codes[8];
+        for (uint32_t k = 0; k < 8; k++)
+            codes[k] = (load_word(low + 32 * (i / 2) + 4 * k) >> 4 * (i % 2) & four_times(15)) |
+                       (load_word(high + 4 * k) >> i & four_times(1)) << 4;
         group_pack_5(codes, plane[0] + 16 * i, plane[2] + 4 * i);
     }
 }
@@ -332,7 +368,8 @@ static void unpack_q5_k(const uint8_t *const plane[PLANE_MAX], uint8_t *block)
 
 /* ---- Q6_K ---- */
 
-/* Column c of a super-block: where its nibble and its two high bits are in the file. */
+/* Column c of a super-block: where its nibble and its two high bits are in the file. Columns c to
+ * c + 3, c a multiple of 4, are in bytes behind one another. */
 struct place_q6 {
     uint32_t nibble_byte, nibble_shift, high_byte, high_shift;
 };
@@ -348,16 +385,16 @@ static void pack_q6_k(const uint8_t *block, uint8_t *const plane[PLANE_MAX])
 {
     const uint8_t *ql = block, *qh = block + offsetof(struct block_q6_k, qh);
     for (uint32_t i = 0; i < 8; i++) {
-        uint8_t codes[32], bytes[24] = {0};
-        for (uint32_t j = 0; j < 32; j++) {
-            struct place_q6 place = place_q6(32 * i + j);
-            uint32_t nibble = ql[place.nibble_byte] >> place.nibble_shift & 15;
-            uint32_t high = qh[place.high_byte] >> place.high_shift & 3;
-            codes[j] = (uint8_t)(nibble | high << 4);
+        uint32_t codes[8], words[6];
+        for (uint32_t k = 0; k < 8; k++) {
+            struct place_q6 place = place_q6(32 * i + 4 * k);
+            uint32_t low = load_word(ql + place.nibble_byte) >> place.nibble_shift;
+            uint32_t high = load_word(qh + place.high_byte) >> place.high_shift;
+            codes[k] = (low & four_times(15)) | (high & four_times(3)) << 4;
         }
-        pieces_pack(pieces_6, SIGN_6, codes, bytes);
-        memcpy(plane[0] + 16 * i, bytes, 16);
-        memcpy(plane[2] + 8 * i, bytes + 16, 8);
+        pieces_pack_6(codes, words);
+        memcpy(plane[0] + 16 * i, words, 16);
+        memcpy(plane[2] + 8 * i, words + 4, 8);
     }
     memcpy(plane[1], block + offsetof(struct block_q6_k, scales), 18);
     memset(plane[1] + 18, 0, 2);
@@ -472,48 +509,66 @@ struct grid {
     uint64_t blocks; /* of a row */
 };
 
-/* Byte of a plane where the first part of a row's block lies; *step: from one part to the next. */
-static size_t part_place(const struct grid *grid, uint64_t row, uint64_t block, uint32_t plane,
-                         size_t *step)
+/* Where the parts of a row's blocks lie in a plane. */
+struct parts {
+    size_t place;            /* of the next block's first part, bytes */
+    size_t step, block_step; /* from a part to the next, from a block to the next */
+    size_t size;             /* bytes of a part */
+    uint32_t count;          /* of a block; 0: no such plane */
+};
+
+static void parts_begin(const struct grid *grid, uint64_t row, struct parts parts[PLANE_MAX])
 {
-    uint64_t n = grid->interleave, parts = part_count(grid->layout, plane);
-    size_t size = grid->layout->size[plane] / (size_t)parts;
-    *step = (size_t)n * size;
-    return (size_t)((row / n * grid->blocks + block) * parts * n + row % n) * size;
+    uint64_t n = grid->interleave;
+    memset(parts, 0, PLANE_MAX * sizeof *parts);
+    for (uint32_t p = 0; p < PLANE_MAX && grid->layout->size[p]; p++) {
+        uint32_t count = part_count(grid->layout, p);
+        size_t size = grid->layout->size[p] / count, step = (size_t)n * size;
+        parts[p] = (struct parts){
+            .place = (size_t)(row / n * grid->blocks * count * n + row % n) * size,
+            .step = step,
+            .block_step = step * count,
+            .size = size,
+            .count = count,
+        };
+    }
 }
 
-static void parts_copy(uint8_t *dst, size_t dst_step, const uint8_t *src, size_t src_step,
-                       size_t size, uint32_t count)
+/* Most sizes are copied in one instruction. */
+static inline void part_copy(uint8_t *dst, const uint8_t *src, size_t size)
 {
-    for (uint32_t i = 0; i < count; i++, dst += dst_step, src += src_step)
-        if (size == 16) /* most are: copied in one instruction */
-            memcpy(dst, src, 16);
-        else
-            memcpy(dst, src, size);
+    if (size == 16)
+        memcpy(dst, src, 16);
+    else if (size == 4)
+        memcpy(dst, src, 4);
+    else if (size == 2)
+        memcpy(dst, src, 2);
+    else
+        memcpy(dst, src, size);
 }
 
 /* scratch[p]: the block's bytes of plane p, one after the other. */
 enum { SCRATCH_SIZE = 128 };
 
-static void block_scatter(const struct grid *grid, uint64_t row, uint64_t block,
-                          uint8_t scratch[PLANE_MAX][SCRATCH_SIZE], void *const dst[PLANE_MAX])
+static void block_scatter(struct parts parts[PLANE_MAX], uint8_t scratch[PLANE_MAX][SCRATCH_SIZE],
+                          void *const dst[PLANE_MAX])
 {
-    for (uint32_t p = 0; p < PLANE_MAX && grid->layout->size[p]; p++) {
-        uint32_t count = part_count(grid->layout, p);
-        size_t step, size = grid->layout->size[p] / count;
-        size_t place = part_place(grid, row, block, p, &step);
-        parts_copy((uint8_t *)dst[p] + place, step, scratch[p], size, size, count);
+    for (uint32_t p = 0; p < PLANE_MAX && parts[p].count; p++) {
+        uint8_t *to = (uint8_t *)dst[p] + parts[p].place;
+        for (uint32_t i = 0; i < parts[p].count; i++)
+            part_copy(to + i * parts[p].step, scratch[p] + i * parts[p].size, parts[p].size);
+        parts[p].place += parts[p].block_step;
     }
 }
 
-static void block_gather(const struct grid *grid, uint64_t row, uint64_t block,
-                         uint8_t scratch[PLANE_MAX][SCRATCH_SIZE], const void *const src[PLANE_MAX])
+static void block_gather(struct parts parts[PLANE_MAX], uint8_t scratch[PLANE_MAX][SCRATCH_SIZE],
+                         const void *const src[PLANE_MAX])
 {
-    for (uint32_t p = 0; p < PLANE_MAX && grid->layout->size[p]; p++) {
-        uint32_t count = part_count(grid->layout, p);
-        size_t step, size = grid->layout->size[p] / count;
-        size_t place = part_place(grid, row, block, p, &step);
-        parts_copy(scratch[p], size, (const uint8_t *)src[p] + place, step, size, count);
+    for (uint32_t p = 0; p < PLANE_MAX && parts[p].count; p++) {
+        const uint8_t *from = (const uint8_t *)src[p] + parts[p].place;
+        for (uint32_t i = 0; i < parts[p].count; i++)
+            part_copy(scratch[p] + i * parts[p].size, from + i * parts[p].step, parts[p].size);
+        parts[p].place += parts[p].block_step;
     }
 }
 
@@ -549,8 +604,10 @@ void planes_pack(enum dtype dtype, uint32_t interleave, const void *src, uint32_
     uint8_t scratch[PLANE_MAX][SCRATCH_SIZE];
     uint8_t *const plane[PLANE_MAX] = {scratch[0], scratch[1], scratch[2]};
     const uint8_t *block = src;
+    struct parts parts[PLANE_MAX];
     tail_clear(&grid, rows, dst);
-    for (uint64_t r = 0; r < rows; r++)
+    for (uint64_t r = 0; r < rows; r++) {
+        parts_begin(&grid, r, parts);
         for (uint64_t b = 0; b < grid.blocks; b++) {
             size_t size = block_size(&grid, cols, b);
             if (layout->pack)
@@ -558,9 +615,10 @@ void planes_pack(enum dtype dtype, uint32_t interleave, const void *src, uint32_
             else
                 memset((uint8_t *)memcpy(scratch[0], block, size) + size, 0,
                        layout->size[0] - size);
-            block_scatter(&grid, r, b, scratch, dst);
+            block_scatter(parts, scratch, dst);
             block += size;
         }
+    }
 }
 
 void planes_unpack(enum dtype dtype, uint32_t interleave, const void *const src[PLANE_MAX],
@@ -572,14 +630,17 @@ void planes_unpack(enum dtype dtype, uint32_t interleave, const void *const src[
     uint8_t scratch[PLANE_MAX][SCRATCH_SIZE];
     const uint8_t *const plane[PLANE_MAX] = {scratch[0], scratch[1], scratch[2]};
     uint8_t *block = dst;
-    for (uint64_t r = 0; r < rows; r++)
+    struct parts parts[PLANE_MAX];
+    for (uint64_t r = 0; r < rows; r++) {
+        parts_begin(&grid, r, parts);
         for (uint64_t b = 0; b < grid.blocks; b++) {
             size_t size = block_size(&grid, cols, b);
-            block_gather(&grid, r, b, scratch, src);
+            block_gather(parts, scratch, src);
             if (layout->pack)
                 layout->unpack(plane, block);
             else
                 memcpy(block, scratch[0], size);
             block += size;
         }
+    }
 }

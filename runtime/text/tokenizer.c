@@ -104,7 +104,8 @@ static bool read_switches(struct tokenizer *tokenizer, const struct gguf *gguf, 
            gguf_bool(gguf, "tokenizer.ggml.add_space_prefix", false, &tokenizer->dummy_space,
                      fault) &&
            gguf_bool(gguf, "tokenizer.ggml.remove_extra_whitespaces", false,
-                     &tokenizer->trim_spaces, fault);
+                     &tokenizer->trim_spaces, fault) &&
+           charsmap_read(tokenizer, gguf, fault);
 }
 
 static bool create_model(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
@@ -131,7 +132,8 @@ static bool fill(struct tokenizer *tokenizer, const struct gguf *gguf, struct fa
         !pretokenizer_create(tokenizer->pre_name, &tokenizer->pre, fault))
         return false;
     return read_switches(tokenizer, gguf, fault) && vocab_read(tokenizer, gguf, fault) &&
-           specials_read(tokenizer, gguf, fault) && create_model(tokenizer, gguf, fault) &&
+           specials_read(tokenizer, gguf, fault) && strips_read(tokenizer, gguf, fault) &&
+           create_model(tokenizer, gguf, fault) &&
            prefix_index_create(tokenizer, control, &tokenizer->control, fault) &&
            prefix_index_create(tokenizer, KIND_BIT(TOKEN_USER_DEFINED), &tokenizer->user, fault);
 }
@@ -266,6 +268,21 @@ static bool takes_dummy(const struct tokenizer *tokenizer, const struct stretch 
     return false;
 }
 
+/* The size without the spaces at the end, of which only start bytes stay. SentencePiece takes away
+ * U+2581 that the text itself has as well. */
+static size_t without_spaces(const char *text, size_t start, size_t size)
+{
+    for (;;) {
+        if (size > start && text[size - 1] == ' ')
+            size--;
+        else if (size >= start + SPACE_MARK_SIZE &&
+                 memcmp(text + size - SPACE_MARK_SIZE, SPACE_MARK, SPACE_MARK_SIZE) == 0)
+            size -= SPACE_MARK_SIZE;
+        else
+            return size;
+    }
+}
+
 /* A copy with the dummy space in front and, where the file wants it, no needless spaces; empty when
  * it is the whole text and only a dummy space is left. */
 static char *prepare(const struct tokenizer *tokenizer, const struct stretch *stretch,
@@ -284,14 +301,14 @@ static char *prepare(const struct tokenizer *tokenizer, const struct stretch *st
             prepared[used++] = stretch->text[i];
         behind_space = space;
     }
-    if (tokenizer->trim_spaces && stretch->closes && used > start && prepared[used - 1] == ' ')
-        used--;
+    if (tokenizer->trim_spaces && stretch->closes)
+        used = without_spaces(prepared, start, used);
     *prepared_size = used > start || !stretch->closes ? used : 0;
     return prepared;
 }
 
-static bool encode_stretch(const struct tokenizer *tokenizer, const struct stretch *stretch,
-                           struct scratch *scratch, struct token_list *out, struct fault *fault)
+static bool encode_mapped(const struct tokenizer *tokenizer, const struct stretch *stretch,
+                          struct scratch *scratch, struct token_list *out, struct fault *fault)
 {
     if (!tokenizer->trim_spaces && !takes_dummy(tokenizer, stretch))
         return encode_fragment(tokenizer, stretch->text, stretch->size, scratch, out, fault);
@@ -301,6 +318,21 @@ static bool encode_stretch(const struct tokenizer *tokenizer, const struct stret
         return vocab_no_memory(fault);
     bool encoded = encode_fragment(tokenizer, prepared, size, scratch, out, fault);
     free(prepared);
+    return encoded;
+}
+
+static bool encode_stretch(const struct tokenizer *tokenizer, const struct stretch *stretch,
+                           struct scratch *scratch, struct token_list *out, struct fault *fault)
+{
+    if (!tokenizer->charsmap)
+        return encode_mapped(tokenizer, stretch, scratch, out, fault);
+    struct stretch mapped = *stretch;
+    char *text = charsmap_apply(tokenizer, stretch->text, stretch->size, &mapped.size);
+    if (!text)
+        return vocab_no_memory(fault);
+    mapped.text = text;
+    bool encoded = encode_mapped(tokenizer, &mapped, scratch, out, fault);
+    free(text);
     return encoded;
 }
 
@@ -320,11 +352,16 @@ static bool encode_plain(const struct tokenizer *tokenizer, bool first, const ch
             at++;
             continue;
         }
-        struct stretch before = {text + done, at - done, first && done == 0, done == 0, false};
+        size_t end = strips_space(tokenizer, id, STRIP_LEFT)
+                         ? at - space_before(text + done, at - done)
+                         : at;
+        struct stretch before = {text + done, end - done, first && done == 0, done == 0, false};
         if (!encode_stretch(tokenizer, &before, scratch, out, fault) ||
             !token_list_push(out, id, fault))
             return false;
         at += token_size;
+        if (strips_space(tokenizer, id, STRIP_RIGHT))
+            at += space_behind(text + at, size - at);
         done = at;
     }
     struct stretch rest = {text + done, size - done, first && done == 0, done == 0, true};
@@ -351,10 +388,15 @@ static bool encode_special(const struct tokenizer *tokenizer, const char *text, 
             at++;
             continue;
         }
-        if (!encode_plain(tokenizer, done == 0, text + done, at - done, scratch, out, fault) ||
+        size_t end = strips_space(tokenizer, id, STRIP_LEFT)
+                         ? at - space_before(text + done, at - done)
+                         : at;
+        if (!encode_plain(tokenizer, done == 0, text + done, end - done, scratch, out, fault) ||
             !token_list_push(out, id, fault))
             return false;
         at += token_size;
+        if (strips_space(tokenizer, id, STRIP_RIGHT))
+            at += space_behind(text + at, size - at);
         done = at;
     }
     return encode_plain(tokenizer, done == 0, text + done, size - done, scratch, out, fault);

@@ -2,8 +2,7 @@
  * with the greatest sum of scores,
  *   best(0) = 0,  best(j) = max over pieces text[i..j) of best(i) + score(piece)
  * where a character that is no piece counts lowest score - 10 (sentencepiece,
- * src/unigram_model.cc). Normalization by tokenizer.ggml.precompiled_charsmap is not done: a file
- * that asks for it is refused. */
+ * src/unigram_model.cc). */
 #include "utf8.h"
 #include "vocab.h"
 
@@ -12,12 +11,6 @@
 
 bool unigram_create(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
 {
-    const struct gguf_entry *charsmap =
-        gguf_entry_find(gguf, "tokenizer.ggml.precompiled_charsmap");
-    if (charsmap && charsmap->count > 0)
-        return fault_set(fault, FAULT_UNSUPPORTED,
-                         "tokenizer.ggml.precompiled_charsmap: lichen does not normalize text by "
-                         "a character map");
     if (!vocab_read_scores(tokenizer, gguf, fault) || !vocab_read_bytes(tokenizer, fault))
         return false;
     float lowest = 0;

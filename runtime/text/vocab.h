@@ -51,6 +51,7 @@ struct tokenizer {
     struct gguf_string *spellings; /* [count] */
     uint8_t *kinds;                /* [count], enum token_kind */
     bool *ends;                    /* [count] */
+    uint8_t *strips;               /* [count], STRIP_; NULL = no token takes white space */
     uint32_t *slots;               /* [slot_mask + 1], spelling -> id + 1, 0 = empty */
     uint32_t slot_mask;
     int32_t byte_ids[256]; /* the token of one byte, -1 = none */
@@ -60,7 +61,8 @@ struct tokenizer {
     struct prefix_index pieces;  /* unigram, WordPiece: what text is made of */
     bool dummy_space;            /* SentencePiece: a text begins with a space */
     enum space_scheme space_scheme;
-    bool trim_spaces; /* SentencePiece: no space at the ends, none doubled */
+    const struct charsmap *charsmap; /* SentencePiece, arena; NULL = none */
+    bool trim_spaces;                /* SentencePiece: no space at the ends, none doubled */
     /* BPE */
     struct pretokenizer *pre; /* owned */
     struct merge_table merges;
@@ -76,6 +78,9 @@ struct tokenizer {
     bool lowercase, strip_accents;
     uint32_t word_chars; /* a longer word is unknown, 0 = no limit */
 };
+
+/* A token found in text that takes the white space in front of it or behind it with it. */
+enum { STRIP_LEFT = 1, STRIP_RIGHT = 2 };
 
 enum { TOKEN_SIZE_LIMIT = 65536 };
 #define KIND_BIT(kind) (1u << (kind))
@@ -145,11 +150,24 @@ bool wordpiece_create(struct tokenizer *tokenizer, const struct gguf *gguf, stru
 bool wordpiece_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
                       struct scratch *scratch, struct token_list *out, struct fault *fault);
 
+/* Which tokens take white space with them (strip.c). */
+bool strips_read(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
+bool strips_space(const struct tokenizer *tokenizer, int32_t id, uint8_t bit);
+/* White space (Unicode's) at the end and at the start of text: its size in bytes. */
+size_t space_before(const char *text, size_t size);
+size_t space_behind(const char *text, size_t size);
+
 /* Unicode normal forms (normalize.c): which one the file asks for, and valid UTF-8 in that form,
  * malloc'd (NULL and the fault for lack of memory). */
 bool normal_form_read(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
 char *normalize_text(const struct tokenizer *tokenizer, const char *text, size_t size,
                      size_t *normal_size, struct fault *fault);
+
+/* SentencePiece's character map (charsmap.c): reads tokenizer->charsmap, if there is one; text by
+ * it, malloc'd. */
+bool charsmap_read(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
+char *charsmap_apply(const struct tokenizer *tokenizer, const char *text, size_t size,
+                     size_t *mapped_size);
 
 /* GPT-2's byte alphabet (bpe.c): the character that stands for a byte, and the byte that a
  * character stands for (-1 = none). */

@@ -141,7 +141,7 @@ static struct gguf *open_shape(const char *shape, const char *type)
 {
     struct fault fault = {0};
     struct shape_header header;
-    struct gguf *gguf;
+    struct gguf *gguf = NULL;
     if (!shape_make(shape, type, &header, &fault) ||
         !gguf_parse_synthetic(header.bytes, header.size, &gguf, &fault))
         fail_msg("%s %s: %s", shape, type, fault.text);

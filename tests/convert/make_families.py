@@ -147,6 +147,9 @@ simple("granite", "Granite", True, base(embedding_multiplier=3.0, residual_multi
                                         logits_scaling=4.0, attention_multiplier=0.2))
 simple("ernie4-5", "Ernie4_5", True, base(head_dim=16))
 simple("hunyuan", "HunYuanDenseV1", True, base(head_dim=16))
+simple("hunyuan-alpha", "HunYuanDenseV1", True, base(
+    head_dim=8, rope_parameters=dict(rope_type="dynamic", rope_theta=100.0, alpha=50.0,
+                                     factor=1.0)))
 simple("smollm3", "SmolLM3", True, base(num_hidden_layers=5))
 simple("olmo2", "Olmo2", True, base())
 simple("olmo3", "Olmo3", False, base(

@@ -43,6 +43,7 @@ static const struct {
     {"ernie4-5", "ernie4_5"},
     {"ernie4-5-fused", "ernie4_5"},
     {"hunyuan", "hunyuan-dense"},
+    {"hunyuan-alpha", "hunyuan-dense"},
     {"internlm2", "internlm2"},
     {"pangu", "pangu-embedded"},
     {"smollm3", "smollm3"},

@@ -9,6 +9,28 @@ static void must(bool good, const struct fault *fault)
         fail_msg("%s", fault->text);
 }
 
+/* Times every call of the last run: as many dispatches, and the results stay. */
+static void time_again(struct exec *exec, uint32_t outputs, const float *logits)
+{
+    struct fault fault = {0};
+    struct gpu_run_stats stats;
+    struct gpu_times times;
+    uint32_t dispatches = 0;
+    float *again = malloc((size_t)outputs * RIG_VOCAB * sizeof *again);
+    assert_non_null(again);
+    exec_gpu_stats(exec, &stats);
+    must(exec_gpu_times(exec, &times, &fault), &fault);
+    for (uint32_t i = 0; i < times.count; i++) {
+        assert_true(times.items[i].time_ns >= 0);
+        dispatches += times.items[i].dispatches;
+    }
+    assert_int_equal(dispatches, stats.dispatches);
+    must(exec->methods->logits(exec, 0, outputs, again, &fault), &fault);
+    assert_memory_equal(again, logits, (size_t)outputs * RIG_VOCAB * sizeof *again);
+    free(times.items);
+    free(again);
+}
+
 /* Logits of the first `batches` batches [RANDOM_CONTEXT, RIG_VOCAB], as far as wanted; returns
  * rows. */
 static uint32_t batches_run(struct exec *exec, uint32_t batches, bool prefix_mask, float *logits)
@@ -32,6 +54,7 @@ static uint32_t batches_run(struct exec *exec, uint32_t batches, bool prefix_mas
         must(exec->methods->logits(exec, 0, outputs, logits + (size_t)rows * RIG_VOCAB, &fault),
              &fault);
         must(exec->methods->top(exec, outputs - 1, 4, best, values, &fault), &fault);
+        time_again(exec, outputs, logits + (size_t)rows * RIG_VOCAB);
         rows += outputs;
         position += count;
     }

@@ -7,20 +7,21 @@
 
 static struct random_plan random_plan;
 
-/* Loads, creates and runs 3 tokens and one; false with a fault. Cleans up in any case. */
+/* Loads, creates, runs 3 tokens and one, times that; false with a fault. Cleans up in any case. */
 static bool life(struct fault *fault)
 {
     const struct gpu_options options = {.robust = true};
     struct gpu_device *device = NULL;
     struct gpu_weights *weights = NULL;
     struct exec *exec = NULL;
+    struct gpu_times times = {0};
     static const int32_t ids[] = {1, 2, 3, 4};
     const struct batch prompt = {.tokens = ids, .count = 3, .outputs = 1};
     const struct batch next = {.tokens = ids + 3, .count = 1, .position = 3, .outputs = 1};
     int32_t id;
     float logit;
     bool lived = gpu_open(&options, &device, fault) &&
-                 gpu_weights_load(device, &random_plan.rig.plan, random_plan.rig.gguf,
+                 gpu_weights_load(device, &random_plan.rig.plan, random_plan.rig.gguf, 0,
                                   random_plan.rig.parallel, NULL, NULL, &weights, fault);
     const struct exec_gpu_options wanted = {.device = device,
                                             .plan = &random_plan.rig.plan,
@@ -31,7 +32,9 @@ static bool life(struct fault *fault)
                                             .kv = KV_F16};
     lived = lived && exec_gpu_create(&wanted, &exec, fault) &&
             exec_run(exec, &prompt, NULL, fault) && exec_run(exec, &next, NULL, fault) &&
-            exec->methods->top(exec, 0, 1, &id, &logit, fault);
+            exec->methods->top(exec, 0, 1, &id, &logit, fault) &&
+            exec_gpu_times(exec, &times, fault);
+    free(times.items);
     exec_destroy(exec);
     if (device)
         gpu_weights_free(device, weights);

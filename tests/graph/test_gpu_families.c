@@ -46,7 +46,7 @@ static void logits_check(const struct tiny *tiny, const struct tiny_golden *gold
 /* A number on the edge of two of the 255 steps may go the other way, and many random layers make a
  * large difference of it. */
 static void cache_check(const struct tiny *tiny, const struct tiny_golden *golden, struct run *ref,
-                       const struct gpu_run *gpu)
+                        const struct gpu_run *gpu)
 {
     static const uint32_t pieces[] = {64, 7, 1};
     struct run_options ref_8_bit = ref_options;

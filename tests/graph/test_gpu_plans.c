@@ -44,7 +44,7 @@ static void plan_compare(uint64_t seed, bool blocks, bool as_discrete, bool unfu
     struct random_plan random;
     struct gpu_run run;
     random_plan_open(&random, seed, blocks);
-    double bound = random.kv == KV_Q8_0                               ? 1e-2
+    double bound = random.kv == KV_Q8_0                              ? 1e-2
                    : random.kv == KV_F32 && !(blocks && as_discrete) ? 5e-5
                                                                      : 4e-3;
     gpu_run_open(&run, &robust, as_discrete, &random.rig.plan, random.rig.gguf,

@@ -446,7 +446,7 @@ static void test_refused_charsmap(void **state)
         struct fault fault = {0};
         struct tokenizer *tokenizer = vocab_tokenizer(&builder, &fault);
         assert_int_equal(tokenizer != NULL, count == 0);
-        assert_int_equal(fault.kind, count == 0 ? FAULT_NONE : FAULT_UNSUPPORTED);
+        assert_int_equal(fault.kind, count == 0 ? FAULT_NONE : FAULT_FORMAT);
         tokenizer_destroy(tokenizer);
         vocab_free(&builder);
     }

@@ -1,0 +1,259 @@
+/* loss_tensors.c: decodes both files piece by piece. */
+#include "loss_tensors.h"
+#include "calibration.h"
+#include "gguf.h"
+#include "loss_json.h"
+#include <math.h>
+#include <stdlib.h>
+
+enum { PIECE_WEIGHTS = 1 << 18 }; /* about so many weights a piece, whole rows */
+
+void loss_weights_add(struct loss_weights *sums, const float *base, const float *candidate,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        double w = (double)base[i], q = (double)candidate[i], e = q - w;
+        sums->base += w * w;
+        sums->candidate += q * q;
+        sums->product += w * q;
+        sums->error += e * e;
+        sums->base_peak = fmax(sums->base_peak, fabs(w));
+        sums->error_peak = fmax(sums->error_peak, fabs(e));
+    }
+}
+
+/* ---- outputs ---- */
+
+/* Row i of H times w, and times e. */
+static void moments_row(const float *moments, const float *base, const float *candidate,
+                        size_t columns, double *with_base, double *with_error)
+{
+    double w = 0, e = 0;
+    for (size_t k = 0; k < columns; k++) {
+        w += (double)moments[k] * (double)base[k];
+        e += (double)moments[k] * ((double)candidate[k] - (double)base[k]);
+    }
+    *with_base = w;
+    *with_error = e;
+}
+
+void loss_output_add(struct loss_weights *sums, const float *base, const float *candidate,
+                     size_t columns, const float *matrix, const float *diagonal)
+{
+    for (size_t i = 0; (matrix || diagonal) && i < columns; i++) {
+        double w = (double)base[i], e = (double)candidate[i] - w, h_w, h_e;
+        if (matrix) {
+            moments_row(matrix + i * columns, base, candidate, columns, &h_w, &h_e);
+        } else {
+            h_w = (double)diagonal[i] * w;
+            h_e = (double)diagonal[i] * e;
+        }
+        sums->output += w * h_w;
+        sums->output_error += e * h_e;
+        sums->output_product += w * h_e;
+    }
+}
+
+/* ---- a piece of a tensor ---- */
+
+struct side {
+    const struct gguf *gguf;
+    const struct gguf_tensor *tensor;
+};
+
+struct work {
+    struct side base, candidate;
+    const float *diagonal; /* [columns], the calibration's; NULL = unknown */
+    float *matrix;         /* [columns, columns], own; NULL = unknown */
+    uint64_t rows_a_piece;
+    struct loss_weights *pieces; /* [piece_count] */
+    struct fault *faults;        /* [piece_count] */
+};
+
+/* Rows first .. first + rows as floats; *dst is malloc'd. */
+static bool read_rows(const struct side *side, uint64_t first, uint64_t rows, float **dst,
+                      struct fault *fault)
+{
+    const struct dtype_info *type = dtype_find(side->tensor->dtype);
+    size_t size = (size_t)(rows * side->tensor->row_size);
+    size_t weights = (size_t)(rows * side->tensor->dims[0]);
+    void *blocks = malloc(size);
+    *dst = malloc(weights * sizeof **dst);
+    bool done = (blocks && *dst) || fault_set(fault, FAULT_MEMORY, "out of memory for weights");
+    done = done &&
+           gguf_read(side->gguf, side->tensor, first * side->tensor->row_size, blocks, size, fault);
+    if (done)
+        type->decode(blocks, *dst, weights / type->block_weights);
+    free(blocks);
+    return done;
+}
+
+static void compare_piece(void *context, uint32_t item, uint32_t thread)
+{
+    (void)thread;
+    struct work *work = context;
+    const struct gguf_tensor *tensor = work->base.tensor;
+    uint64_t first = item * work->rows_a_piece, rows = tensor->rows - first;
+    rows = rows < work->rows_a_piece ? rows : work->rows_a_piece;
+    float *base = NULL, *candidate = NULL;
+    if (read_rows(&work->base, first, rows, &base, &work->faults[item]) &&
+        read_rows(&work->candidate, first, rows, &candidate, &work->faults[item])) {
+        size_t columns = (size_t)tensor->dims[0];
+        loss_weights_add(&work->pieces[item], base, candidate, (size_t)rows * columns);
+        for (size_t i = 0; i < rows; i++)
+            loss_output_add(&work->pieces[item], base + i * columns, candidate + i * columns,
+                            columns, work->matrix, work->diagonal);
+    }
+    free(base);
+    free(candidate);
+}
+
+static void add_sums(struct loss_weights *sums, const struct loss_weights *more)
+{
+    sums->base += more->base;
+    sums->error += more->error;
+    sums->candidate += more->candidate;
+    sums->product += more->product;
+    sums->output += more->output;
+    sums->output_error += more->output_error;
+    sums->output_product += more->output_product;
+    sums->base_peak = fmax(sums->base_peak, more->base_peak);
+    sums->error_peak = fmax(sums->error_peak, more->error_peak);
+}
+
+/* Adds to sums. */
+static bool compare_tensor(struct work *work, struct parallel *parallel, struct loss_weights *sums,
+                           struct fault *fault)
+{
+    const struct gguf_tensor *tensor = work->base.tensor;
+    uint64_t piece = work->matrix ? PIECE_WEIGHTS / 16 : PIECE_WEIGHTS; /* of much work: smaller */
+    uint64_t rows = piece / tensor->dims[0];
+    work->rows_a_piece = rows ? rows : 1;
+    uint64_t pieces = (tensor->rows + work->rows_a_piece - 1) / work->rows_a_piece;
+    if (pieces > UINT32_MAX)
+        return fault_set(fault, FAULT_UNSUPPORTED, "%s: too many rows", tensor->name);
+    work->pieces = calloc((size_t)pieces, sizeof *work->pieces);
+    work->faults = calloc((size_t)pieces, sizeof *work->faults);
+    bool done = (work->pieces && work->faults) ||
+                fault_set(fault, FAULT_MEMORY, "out of memory for %s", tensor->name);
+    if (done)
+        parallel_for(parallel, (uint32_t)pieces, compare_piece, work);
+    for (uint64_t i = 0; done && i < pieces; i++) {
+        add_sums(sums, &work->pieces[i]);
+        if (work->faults[i].kind != FAULT_NONE)
+            done = fault_set(fault, work->faults[i].kind, "%s", work->faults[i].text);
+    }
+    free(work->pieces);
+    free(work->faults);
+    return done;
+}
+
+static json_t *json_of_sums(const struct work *work, const struct loss_weights *sums)
+{
+    const struct gguf_tensor *base = work->base.tensor, *candidate = work->candidate.tensor;
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o}", "name", base->name, "type",
+                  dtype_find(candidate->dtype)->name, "base_type", dtype_find(base->dtype)->name,
+                  "weights", (json_int_t)(base->rows * base->dims[0]), "sqnr_db",
+                  loss_json_real(10 * log10(sums->base / sums->error)), "relative_rmse",
+                  loss_json_real(sqrt(sums->error / sums->base)), "cosine",
+                  loss_json_real(sums->product / sqrt(sums->base * sums->candidate)), "peak",
+                  loss_json_real(sums->error_peak / sums->base_peak));
+    if (!object || !(sums->output > 0))
+        return object;
+    /* w' = w + e, so w' H w' = w H w + 2 w H e + e H e */
+    double candidate_output = sums->output + 2 * sums->output_product + sums->output_error;
+    json_object_set_new(object, "output_error",
+                        loss_json_real(sqrt(sums->output_error / sums->output)));
+    json_object_set_new(object, "output_cosine",
+                        loss_json_real((sums->output + sums->output_product) /
+                                       sqrt(sums->output * candidate_output)));
+    json_object_set_new(object, "moments", json_string(work->matrix ? "full" : "diagonal"));
+    return object;
+}
+
+/* What is known of the tensor's inputs; nothing is no fault. */
+static bool find_moments(struct work *work, const struct calibration *calibration,
+                         struct fault *fault)
+{
+    const struct gguf_tensor *tensor = work->base.tensor;
+    uint64_t tokens, columns = tensor->dims[0];
+    if (!calibration || columns > UINT32_MAX)
+        return true;
+    if (!calibration_importance(calibration, tensor->name, (uint32_t)columns, &work->diagonal,
+                                fault))
+        return false;
+    if (!calibration_has_hessian(calibration, tensor->name))
+        return true;
+    if (columns > SIZE_MAX / columns / sizeof *work->matrix)
+        return fault_set(fault, FAULT_MEMORY, "%s: its moments are too large", tensor->name);
+    work->matrix = malloc((size_t)(columns * columns) * sizeof *work->matrix);
+    if (!work->matrix)
+        return fault_set(fault, FAULT_MEMORY, "out of memory for the moments of %s", tensor->name);
+    return calibration_hessian(calibration, tensor->name, (uint32_t)columns, work->matrix, &tokens,
+                               fault);
+}
+
+static bool is_matrix(const struct gguf_tensor *tensor)
+{
+    return tensor->dim_count >= 2 && tensor->rows > 1 && dtype_find(tensor->dtype)->decode;
+}
+
+static bool same_shape(const struct gguf_tensor *a, const struct gguf_tensor *b)
+{
+    for (int i = 0; i < 4; i++)
+        if (a->dims[i] != b->dims[i])
+            return false;
+    return true;
+}
+
+static bool compare_files(const struct gguf *base, const struct gguf *candidate,
+                          const struct calibration *calibration, struct parallel *parallel,
+                          bool (*progress)(void *context, uint64_t done, uint64_t total),
+                          void *context, json_t *array, struct fault *fault)
+{
+    uint32_t count = gguf_tensor_count(base);
+    for (uint32_t i = 0; i < count; i++) {
+        struct work work = {.base = {base, gguf_tensor_at(base, i)},
+                            .candidate = {candidate, NULL}};
+        struct loss_weights sums = {0};
+        work.candidate.tensor = gguf_tensor_find(candidate, work.base.tensor->name);
+        if (progress && !progress(context, i, count))
+            return fault_set(fault, FAULT_CANCELLED, "interrupted");
+        if (!is_matrix(work.base.tensor) || !work.candidate.tensor ||
+            !dtype_find(work.candidate.tensor->dtype)->decode)
+            continue;
+        if (!same_shape(work.base.tensor, work.candidate.tensor))
+            return fault_set(fault, FAULT_ARGUMENT,
+                             "%s: %s has another shape than in the base: not the same model",
+                             gguf_path(candidate), work.base.tensor->name);
+        bool done = find_moments(&work, calibration, fault) &&
+                    compare_tensor(&work, parallel, &sums, fault);
+        if (done && json_array_append_new(array, json_of_sums(&work, &sums)) != 0)
+            done = fault_set(fault, FAULT_MEMORY, "out of memory for the report");
+        free(work.matrix);
+        if (!done)
+            return false;
+    }
+    return true;
+}
+
+bool loss_tensors(const char *base_path, const char *candidate_path,
+                  const struct calibration *calibration, struct parallel *parallel,
+                  bool (*progress)(void *context, uint64_t done, uint64_t total), void *context,
+                  json_t **out, struct fault *fault)
+{
+    struct gguf *base = NULL, *candidate = NULL;
+    *out = json_array();
+    bool done =
+        (*out || fault_set(fault, FAULT_MEMORY, "out of memory")) &&
+        gguf_open(base_path, &base, fault) && gguf_open(candidate_path, &candidate, fault) &&
+        compare_files(base, candidate, calibration, parallel, progress, context, *out, fault);
+    gguf_close(base);
+    gguf_close(candidate);
+    if (done)
+        return true;
+    json_decref(*out);
+    *out = NULL;
+    return false;
+}

@@ -1,0 +1,48 @@
+/* loss_tensors.h: two files weight by weight, without running them:
+ *
+ *   e = w(candidate) - w(base)     SQNR = 10 log10(sum w^2 / sum e^2) dB     relative RMSE =
+ * sqrt(sum e^2 / sum w^2) cosine = sum w w' / sqrt(sum w^2 sum w'^2)          peak = max |e| / max
+ * |w|
+ *
+ * and, with the moments of what the layer is given (lichen calibrate), its output y = W x over that
+ * text:
+ *
+ *   output error = |y' - y| / |y| = sqrt(sum_rows e H e / sum_rows w H w)        H = mean of x x^T
+ *   output cosine = sum w H w' / sqrt(sum w H w  sum w' H w')
+ *
+ * With the diagonal of H alone (an importance matrix) inputs count as uncorrelated.
+ * Matrices only: norms and biases are hardly ever quantized. */
+#ifndef LICHEN_LOSS_TENSORS_H
+#define LICHEN_LOSS_TENSORS_H
+
+#include "fault.h"
+#include "parallel.h"
+#include <jansson.h>
+
+struct loss_weights {                            /* sums over a tensor, float64 */
+    double base, error, candidate, product;      /* of w^2, e^2, w'^2, w w' */
+    double base_peak, error_peak;                /* largest |w|, |e| */
+    double output, output_error, output_product; /* of w H w, e H e, w H e */
+};
+
+/* Adds count weights. */
+void loss_weights_add(struct loss_weights *sums, const float *base, const float *candidate,
+                      size_t count);
+/* Adds one row to the output's sums. Either of the moments may be NULL: matrix [columns, columns],
+ * diagonal [columns]. */
+void loss_output_add(struct loss_weights *sums, const float *base, const float *candidate,
+                     size_t columns, const float *matrix, const float *diagonal);
+
+struct calibration; /* convert/calibration.h */
+
+/* Array of {"name","type","base_type","weights","sqnr_db","relative_rmse","cosine","peak"} in *out,
+ * a new reference; equal weights have sqnr_db null. With a calibration (may be NULL), where it
+ * knows the tensor, also {"output_error","output_cosine","moments":"full"|"diagonal"}. A tensor
+ * that one file lacks is left out; one of another shape is a FAULT_ARGUMENT. The result does not
+ * depend on the threads. */
+bool loss_tensors(const char *base, const char *candidate, const struct calibration *calibration,
+                  struct parallel *parallel,
+                  bool (*progress)(void *context, uint64_t done, uint64_t total), void *context,
+                  json_t **out, struct fault *fault);
+
+#endif
