@@ -8,7 +8,7 @@ _lichen_models() {
 _lichen() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]}
-    local commands='chat run bench loss devices info plan logits tokenize template help'
+    local commands='chat run bench convert calibrate loss devices info plan logits tokenize template help'
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --version --help" -- "$word")
         return
@@ -25,7 +25,7 @@ _lichen() {
         sed -n 's/^Shapes://p')" -- "$word") ;;
     --type) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" bench --help 2>/dev/null |
         sed -n 's/^Types://p')" -- "$word") ;;
-    -f | --file | -o | --output | --compare | --history | --png | --text | --csv | --markdown | --calibration | --save-logits | --base-logits)
+    -f | --file | --imatrix | --dev-text | -o | --output | --compare | --history | --png | --text | --csv | --markdown | --calibration | --save-logits | --base-logits)
         mapfile -t COMPREPLY < <(compgen -o plusdirs -f -- "$word") ;;
     *)
         if [ "${word#-}" != "$word" ]; then # the program itself knows its options
