@@ -231,6 +231,43 @@ static void test_merge(void **state)
     assert_false(loss_report_parse(broken, 1, "x.json", &none, &(struct fault){0}));
 }
 
+/* Against llama.cpp on the F32 expansion: tests/golden/loss/README.md. */
+static void test_llama(void **state)
+{
+    (void)state;
+    NEED;
+    const struct loss_variant quantized = {.path = LICHEN_TEST_DATA
+                                           "/golden/loss/stories260K.q4_0.gguf",
+                                           .device = "cpu",
+                                           .activations = LICHEN_ACTIVATIONS_FLOAT,
+                                           .kv = LICHEN_KV_F16};
+    json_t *golden = json_load_file(LICHEN_TEST_DATA "/golden/loss/llama.json", 0, NULL);
+    assert_non_null(golden);
+    struct seen seen = {0};
+    struct loss_request request = request_of(&quantized, 1, &seen);
+    request.ctx = (uint32_t)loss_number(golden, "ctx", NULL);
+    request.chunks_max = (uint32_t)loss_number(golden, "chunks", NULL);
+    json_t *report = run(&request);
+    const json_t *result = result_of(report, 0), *files = json_object_get(golden, "files");
+    const json_t *base = json_array_get(files, 0), *theirs = json_array_get(files, 1);
+    const json_t *text = json_array_get(json_object_get(report, "texts"), 0);
+    assert_true(loss_number(text, "tokens", NULL) == loss_number(golden, "tokens", NULL));
+    assert_string_equal(loss_string(text, "sha256"), loss_string(golden, "sha256"));
+    double ppl_base = loss_number(result, "ppl_base", NULL) / loss_number(base, "ppl", NULL);
+    double ppl = loss_number(result, "ppl", NULL) / loss_number(theirs, "ppl", NULL);
+    double kld = loss_number(result, "kld", "mean", NULL) / loss_number(theirs, "kld_mean", NULL);
+    print_message("PPL %+.4f %%, base %+.4f %%, KLD %+.4f %%\n", 100 * (ppl - 1),
+                  100 * (ppl_base - 1), 100 * (kld - 1));
+    assert_true(fabs(ppl_base - 1) < 0.0005 && fabs(ppl - 1) < 0.0005);
+    assert_true(fabs(kld - 1) < 0.01);
+    double median = loss_number(result, "kld", "median", NULL);
+    assert_true(fabs(median / loss_number(theirs, "kld_median", NULL) - 1) < 0.01);
+    double top1 = loss_number(result, "top1", NULL);
+    assert_true(fabs(top1 - loss_number(theirs, "top1", NULL)) < 0.003);
+    json_decref(report);
+    json_decref(golden);
+}
+
 /* ---- views ---- */
 
 static char *view_of(const json_t *report, void (*view)(const json_t *report, FILE *stream))
@@ -393,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_empty_views),
         cmocka_unit_test(test_weights),
         cmocka_unit_test(test_tensors),
+        cmocka_unit_test(test_llama),
         cmocka_unit_test(test_outputs),
         cmocka_unit_test(test_repetition),
     };
