@@ -432,3 +432,13 @@ double calibration_sensitivity(const struct calibration *calibration, const char
             return calibration->sensitive[i].value;
     return -1;
 }
+
+size_t calibration_corpus(const struct calibration *calibration, const struct gguf_string **names)
+{
+    size_t count = 0;
+    *names = NULL;
+    if (!calibration->gguf || !gguf_text_array(calibration->gguf, "imatrix.datasets", false,
+                                               SIZE_MAX, names, &count, NULL))
+        return 0;
+    return *names ? count : 0;
+}

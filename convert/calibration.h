@@ -13,6 +13,7 @@
 #define LICHEN_CALIBRATION_H
 
 #include "fault.h"
+#include "gguf.h"
 #include <stdint.h>
 
 struct calibration;
@@ -30,6 +31,8 @@ const char *calibration_input(const struct calibration *calibration, const char 
 /* dst[columns * columns], symmetric; tokens: over how many it is the mean. */
 bool calibration_hessian(const struct calibration *calibration, const char *weight,
                          uint32_t columns, float *dst, uint64_t *tokens, struct fault *fault);
+/* The names of the texts that it was made of, calibration's; 0 when the file does not say. */
+size_t calibration_corpus(const struct calibration *calibration, const struct gguf_string **names);
 /* KLD = sensitivity * |W - Q|^2 / |W|^2 (activation-weighted); < 0 when not measured. */
 double calibration_sensitivity(const struct calibration *calibration, const char *weight);
 

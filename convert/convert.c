@@ -129,26 +129,67 @@ static const char *base_name(const char *path)
 
 /* the header */
 
+/* Weights have a hash of their own, whatever files they come in: the same ones in another container
+ * give the same file. */
+static bool holds_weights(const char *path)
+{
+    static const char *const ends[] = {".safetensors", ".bin", ".pt", ".pth", ".index.json"};
+    size_t size = strlen(path);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        size_t end = strlen(ends[i]);
+        if (size >= end && strcmp(path + size - end, ends[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool put_source(const struct conversion *conversion, struct gguf_writer *writer,
                        struct fault *fault)
 {
-    uint32_t count = source_file_count(conversion->source);
-    struct gguf_string *names = calloc(count ? count : 1, sizeof *names);
-    struct gguf_string *hashes = calloc(count ? count : 1, sizeof *hashes);
-    char(*texts)[DIGEST_TEXT_SIZE] = calloc(count ? count : 1, sizeof *texts);
+    uint32_t files = source_file_count(conversion->source);
+    size_t count = 0;
+    struct gguf_string *names = calloc(files + 1, sizeof *names);
+    struct gguf_string *hashes = calloc(files + 1, sizeof *hashes);
+    char(*texts)[DIGEST_TEXT_SIZE] = calloc(files + 1, sizeof *texts);
     bool done =
         (names && hashes && texts) || fault_set(fault, FAULT_MEMORY, "no memory for hashes");
-    for (uint32_t i = 0; done && i < count; i++) {
+    for (uint32_t i = 0; done && i < files; i++) {
         const char *name = base_name(source_file_path(conversion->source, i));
-        digest_text(conversion->file_digests[i], texts[i]);
-        names[i] = (struct gguf_string){name, strlen(name)};
-        hashes[i] = (struct gguf_string){texts[i], DIGEST_TEXT_SIZE - 1};
+        if (holds_weights(name))
+            continue;
+        digest_text(conversion->file_digests[i], texts[count]);
+        names[count] = (struct gguf_string){name, strlen(name)};
+        hashes[count] = (struct gguf_string){texts[count], DIGEST_TEXT_SIZE - 1};
+        count++;
     }
     done = done &&
            gguf_put_array(writer, "lichen.source.files", GGUF_STRING, names, count, fault) &&
            gguf_put_array(writer, "lichen.source.hashes", GGUF_STRING, hashes, count, fault);
     free(texts);
     free(hashes);
+    free(names);
+    return done;
+}
+
+/* By name alone: paths are of no use elsewhere, and say more than they should. */
+static bool put_corpus(const struct calibration *calibration, struct gguf_writer *writer,
+                       struct fault *fault)
+{
+    const struct gguf_string *texts;
+    size_t count = calibration ? calibration_corpus(calibration, &texts) : 0;
+    if (count == 0)
+        return true;
+    struct gguf_string *names = calloc(count, sizeof *names);
+    if (!names)
+        return fault_set(fault, FAULT_MEMORY, "no memory for the names of %zu texts", count);
+    for (size_t i = 0; i < count; i++) {
+        names[i] = texts[i];
+        for (size_t k = 0; k < texts[i].size; k++)
+            if (texts[i].bytes[k] == '/')
+                names[i] = (struct gguf_string){texts[i].bytes + k + 1, texts[i].size - k - 1};
+    }
+    bool done =
+        gguf_put_array(writer, "lichen.calibration.corpus", GGUF_STRING, names, count, fault);
     free(names);
     return done;
 }
@@ -164,7 +205,8 @@ static bool describe(const struct conversion *conversion, struct gguf_writer *wr
         gguf_put_u32(writer, "general.quantization_version", 2, fault) &&
         gguf_put_text(writer, "lichen.version", LICHEN_VERSION, strlen(LICHEN_VERSION), fault) &&
         gguf_put_text(writer, "lichen.recipe", text, strlen(text), fault) &&
-        put_source(conversion, writer, fault);
+        put_source(conversion, writer, fault) &&
+        put_corpus(conversion->options->calibration, writer, fault);
     for (uint32_t i = 0; done && i < conversion->tensor_count; i++) {
         const struct source_tensor *tensor = source_tensor_at(conversion->source, i);
         done = gguf_put_tensor(writer, tensor->name, recipe_choice(recipe, i)->dtype,
@@ -214,6 +256,20 @@ static bool plan_file(struct conversion *conversion, struct fault *fault)
                      (unsigned long long)offset, (unsigned long long)conversion->size);
 }
 
+/* Of all tensors that are written. */
+static bool hash_weights(const struct conversion *conversion, struct digest *digest,
+                         struct fault *fault)
+{
+    struct digester *digester;
+    if (!digester_create(&digester, fault))
+        return false;
+    for (uint32_t i = 0; i < journal_count(conversion->journal); i++)
+        digester_add(digester, &journal_at(conversion->journal, i)->source, sizeof(struct digest));
+    *digest = digester_result(digester);
+    digester_destroy(digester);
+    return true;
+}
+
 /* Header bytes with all that is known now; without the magic. */
 static bool build_header(const struct conversion *conversion, uint8_t **header, size_t *size,
                          struct fault *fault)
@@ -221,9 +277,10 @@ static bool build_header(const struct conversion *conversion, uint8_t **header, 
     uint32_t count = conversion->tensor_count, have = journal_count(conversion->journal);
     struct digest *digests = calloc(count, sizeof *digests);
     float *errors = calloc(count, sizeof *errors);
-    struct proof_tensors tensors = {digests, errors, count};
+    struct proof_tensors tensors = {.digests = digests, .errors = errors, .count = count};
     struct gguf_writer *writer = NULL;
     bool done = (digests && errors) || fault_set(fault, FAULT_MEMORY, "no memory for the header");
+    done = done && hash_weights(conversion, &tensors.weights, fault);
     for (uint32_t i = 0; done && i < have; i++) {
         const struct journal_entry *entry = journal_at(conversion->journal, i);
         digests[i] = entry->digest;

@@ -45,9 +45,10 @@ static bool add_line(struct journal *journal, const char *line, size_t size, str
 
 static int print_entry(char line[LINE_SIZE], uint32_t index, const struct journal_entry *entry)
 {
-    char digest[DIGEST_TEXT_SIZE], check[DIGEST_TEXT_SIZE];
+    char digest[DIGEST_TEXT_SIZE], from[DIGEST_TEXT_SIZE], check[DIGEST_TEXT_SIZE];
     digest_text(entry->digest, digest);
-    int size = snprintf(line, LINE_SIZE, "tensor %u %s %llx %llx %llx %llx", index, digest,
+    digest_text(entry->source, from);
+    int size = snprintf(line, LINE_SIZE, "tensor %u %s %s %llx %llx %llx %llx", index, digest, from,
                         (unsigned long long)entry->stats.nonfinite,
                         (unsigned long long)bits_of(entry->stats.error),
                         (unsigned long long)bits_of(entry->stats.signal),
@@ -60,15 +61,17 @@ static int print_entry(char line[LINE_SIZE], uint32_t index, const struct journa
 static bool parse_entry(const char *line, size_t size, uint32_t index, struct journal_entry *entry)
 {
     char copy[LINE_SIZE], again[LINE_SIZE], digest[DIGEST_TEXT_SIZE];
+    char from[DIGEST_TEXT_SIZE];
     unsigned number;
     unsigned long long nonfinite, error, signal, error_max;
     if (size >= sizeof copy)
         return false;
     memcpy(copy, line, size);
     copy[size] = 0;
-    if (sscanf(copy, "tensor %u %32s %llx %llx %llx %llx", &number, digest, &nonfinite, &error,
-               &signal, &error_max) != 6 ||
-        number != index || !digest_parse(digest, strlen(digest), &entry->digest))
+    if (sscanf(copy, "tensor %u %32s %32s %llx %llx %llx %llx", &number, digest, from, &nonfinite,
+               &error, &signal, &error_max) != 7 ||
+        number != index || !digest_parse(digest, strlen(digest), &entry->digest) ||
+        !digest_parse(from, strlen(from), &entry->source))
         return false;
     entry->stats = (struct encode_stats){.nonfinite = nonfinite,
                                          .error = value_of(error),

@@ -5,7 +5,7 @@
  *   source HASH SIZE PATH
  *   ...
  *   begin HASH                      of the head
- *   tensor INDEX HASH NONFINITE ERROR SIGNAL MAX CHECK     in order; numbers in hexadecimal
+ *   tensor INDEX HASH SOURCE NONFINITE ERROR SIGNAL MAX CHECK     in order; numbers in hexadecimal
  *
  * A line is valid when it ends and its check is right, so a torn one counts as not written. Nothing
  * here is synced: what the part file holds is compared with the hashes before it is believed. */
@@ -19,6 +19,7 @@ struct journal;
 
 struct journal_entry {
     struct digest digest; /* of the tensor's bytes */
+    struct digest source; /* of the float32 weights that they were made of (pipeline.h) */
     struct encode_stats stats;
 };
 

@@ -64,15 +64,11 @@ bool json_walk_next(struct json_walk *walk, struct json_level *level, bool *more
 {
     bool first = level->first;
     level->first = false;
-    *more = false;
-    if (json_walk_peek(walk) == level->close && walk->at < walk->size) {
+    *more = json_walk_peek(walk) != level->close || walk->at >= walk->size;
+    if (!*more)
         walk->at++;
-        return true;
-    }
-    if (!first && !take(walk, ',', level->close == '}' ? "',' or '}'" : "',' or ']'", fault))
-        return false;
-    *more = true;
-    return true;
+    return !*more || first ||
+           take(walk, ',', level->close == '}' ? "',' or '}'" : "',' or ']'", fault);
 }
 
 bool json_walk_key(struct json_walk *walk, struct fault *fault)
@@ -151,7 +147,7 @@ bool json_walk_text(struct json_walk *walk, struct fault *fault)
 static size_t word_end(const struct json_walk *walk)
 {
     size_t end = walk->at;
-    while (end < walk->size && !strchr(" \n\r\t,]}:[{\"", walk->bytes[end]))
+    while (end < walk->size && walk->bytes[end] && !strchr(" \n\r\t,]}:[{\"", walk->bytes[end]))
         end++;
     return end;
 }

@@ -31,7 +31,8 @@ char json_walk_peek(struct json_walk *walk);
 /* open: '{' or '['. */
 bool json_walk_enter(struct json_walk *walk, char open, struct json_level *level,
                      struct fault *fault);
-/* *more: another item follows; in an object json_walk_key must be called, then a value. */
+/* *more: another item follows (also after a fault); in an object json_walk_key must be called, then
+ * a value. */
 bool json_walk_next(struct json_walk *walk, struct json_level *level, bool *more,
                     struct fault *fault);
 bool json_walk_key(struct json_walk *walk, struct fault *fault); /* in walk->text */

@@ -19,8 +19,9 @@ struct block {
     uint32_t rows;
     bool is_last; /* of its tensor */
     bool failed;
-    uint8_t *bytes; /* [block_size_max] */
-    size_t size;    /* encoded, with the zeros behind a tensor's last */
+    uint8_t *bytes;       /* [block_size_max] */
+    size_t size;          /* encoded, with the zeros behind a tensor's last */
+    struct digest source; /* of its rows */
     struct encode_stats stats;
     struct fault fault;
 };
@@ -43,7 +44,7 @@ struct pipeline {
     uint32_t tensor;
     uint64_t row;
     /* the writer's: */
-    struct digester *digester; /* of the tensor being written */
+    struct digester *digester, *source; /* of the tensor being written, and of its weights */
     struct encode_stats stats;
     uint64_t offset;
     bool failed;
@@ -126,6 +127,7 @@ static bool encode_block(struct pipeline *pipeline, struct block *block, uint32_
     block->size = block->rows * row_size(tensor, dtype);
     if (!source_read(source, block->tensor, block->first_row, block->rows, rows, &block->fault))
         return false;
+    block->source = digest_of(rows, (size_t)(block->rows * tensor->dims[0]) * sizeof *rows);
     if (dtype == tensor->lossless) {
         if (!source_read_lossless(source, block->tensor, block->first_row, block->rows,
                                   block->bytes, &block->fault))
@@ -147,13 +149,15 @@ static bool end_tensor(struct pipeline *pipeline, const struct block *block, str
 {
     const struct pipeline_job *job = pipeline->job;
     const char *name = source_tensor_at(source_of(pipeline), block->tensor)->name;
-    struct journal_entry entry = {digester_result(pipeline->digester), pipeline->stats};
+    struct journal_entry entry = {digester_result(pipeline->digester),
+                                  digester_result(pipeline->source), pipeline->stats};
     if (entry.stats.nonfinite && !job->options->allow_nonfinite)
         return fault_set(fault, FAULT_FORMAT,
                          "tensor '%s': %llu of its weights are NaN or infinite; the checkpoint is "
                          "damaged, --allow-nonfinite converts it all the same (with 0 for them)",
                          name, (unsigned long long)entry.stats.nonfinite);
     digester_reset(pipeline->digester);
+    digester_reset(pipeline->source);
     pipeline->stats = (struct encode_stats){0};
     return journal_add(job->journal, &entry, fault);
 }
@@ -181,6 +185,7 @@ static bool write_block(struct pipeline *pipeline, const struct block *block, st
         return false;
     pipeline->offset += block->size;
     digester_add(pipeline->digester, block->bytes, block->size);
+    digester_add(pipeline->source, &block->source, sizeof block->source);
     add_stats(&pipeline->stats, &block->stats);
     return !block->is_last || end_tensor(pipeline, block, fault);
 }
@@ -279,7 +284,8 @@ bool pipeline_run(const struct pipeline_job *job, struct fault *fault)
     bool done = weighting_create(job->options, parallel_thread_count(job->team),
                                  &pipeline->weighting, fault) &&
                 make_room(pipeline, fault) && digester_create(&pipeline->digester, fault) &&
-                run_batches(pipeline, fault);
+                digester_create(&pipeline->source, fault) && run_batches(pipeline, fault);
+    digester_destroy(pipeline->source);
     digester_destroy(pipeline->digester);
     weighting_destroy(pipeline->weighting);
     for (uint32_t i = 0; pipeline->rows && i < parallel_thread_count(job->team); i++)

@@ -1,7 +1,8 @@
 /* pipeline.h: tensors of a source through the encoders into a draft: row blocks are read and
  * encoded by a team of threads, written in order. Memory is bounded by a few blocks a thread; how a
  * tensor is cut into blocks depends on its shape alone, so that neither bytes nor errors depend on
- * the number of threads. */
+ * the number of threads. The hash of a tensor's weights is that of the hashes of its blocks'
+ * float32 rows: it tells checkpoints apart whatever files they come in. */
 #ifndef LICHEN_PIPELINE_H
 #define LICHEN_PIPELINE_H
 

@@ -97,6 +97,7 @@ bool proof_put(struct gguf_writer *writer, struct digest metadata,
     snprintf(reason, sizeof reason, "%-*.*s", REASON_SIZE, REASON_SIZE, proof->reason);
     struct digest template = {proof->template_hash[0], proof->template_hash[1]};
     bool done = put_digest(writer, PREFIX "metadata_hash", metadata, fault) &&
+                put_digest(writer, PREFIX "weights_hash", tensors->weights, fault) &&
                 put_digests(writer, tensors, fault) && put_errors(writer, tensors, fault) &&
                 gguf_put_bool(writer, PREFIX "run", proof->present, fault) &&
                 gguf_put_text(writer, PREFIX "reason", reason, REASON_SIZE, fault) &&

@@ -2,10 +2,14 @@
  *
  *   lichen.version                 of the converter
  *   lichen.recipe                  "q4_k_m; ffn_down=q6_k"
- *   lichen.source.files, .hashes   names and XXH3-128 of the files that it was made of
- *   lichen.calibration.file, .hash of the calibration, where there was one
+ *   lichen.source.files, .hashes   names and XXH3-128 of the files that it was made of, but for
+ *                                  those of weights alone
+ *   lichen.calibration.corpus      names of the texts of the calibration, where there was one (its
+ *                                  XXH3-128 stands in the recipe)
  *   lichen.proof.metadata_hash     XXH3-128 of the header that the file would have without any
  *                                  lichen.proof.* and with the magic
+ *   lichen.proof.weights_hash      XXH3-128 of the weights that it was made of, as float32, the
+ *                                  same whatever files they came in (pipeline.h)
  *   lichen.proof.tensor_hashes     XXH3-128 of each tensor's bytes, in the file's order
  *   lichen.proof.tensor_errors     relative error of each tensor, sqrt(sum e^2 / sum x^2)
  *   lichen.proof.run, .reason      whether the file was run, and if not why (padded with spaces)
@@ -29,6 +33,7 @@ struct proof_tensors {            /* NULL: not known yet */
     const struct digest *digests; /* [count] */
     const float *errors;          /* [count] */
     uint32_t count;
+    struct digest weights; /* of the source */
 };
 
 bool proof_put(struct gguf_writer *writer, struct digest metadata,

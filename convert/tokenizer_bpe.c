@@ -68,6 +68,33 @@ static const struct pre_known *choose(const struct tokenizer_import *import,
     return common && merges_reach_all(import) ? common : exact;
 }
 
+/* How many letters of the piece are digits only as letters of the byte alphabet. */
+static uint32_t letter_digits(const struct piece *piece)
+{
+    static const char *const digits[] = {"²", "³", "¹", "¼", "½", "¾"}; /* of two bytes each */
+    uint32_t count = 0;
+    for (uint32_t at = 0; at + 1 < piece->size; at++)
+        for (size_t i = 0; i < sizeof digits / sizeof *digits; i++)
+            count += memcmp(piece->bytes + at, digits[i], 2) == 0;
+    return count;
+}
+
+/* No merge joins such a digit with another letter: then it is all the same whether a pre-token is
+ * cut there. */
+static bool check_letters(const struct tokenizer_import *import, struct fault *fault)
+{
+    for (uint32_t id = 0; id < import->count; id++) {
+        const struct piece *piece = &import->pieces[id];
+        uint32_t count = piece->kind == PIECE_NORMAL ? letter_digits(piece) : 0;
+        if (count > 0 && 2 * count != piece->size)
+            return fault_set(fault, FAULT_UNSUPPORTED,
+                             "token %u, \"%.*s\": the pre_tokenizer cuts it between bytes, which "
+                             "lichen does not do",
+                             id, piece->size < 60 ? (int)piece->size : 60, piece->bytes);
+    }
+    return true;
+}
+
 static bool read_byte_level(struct tokenizer_import *import, const struct tokenizer_json *json,
                             const struct pre_list *list, struct fault *fault)
 {
@@ -80,6 +107,8 @@ static bool read_byte_level(struct tokenizer_import *import, const struct tokeni
                                 json->pre_tokenizer, fault);
     import->model = "gpt2";
     import->pre = row->name;
+    if (pre_known_cuts_bytes(row) && !check_letters(import, fault))
+        return false;
     return json_unicode_normalizer(import, json->normalizer, fault);
 }
 

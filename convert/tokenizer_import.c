@@ -146,19 +146,13 @@ static bool pad(struct tokenizer_import *import, struct fault *fault)
     return true;
 }
 
-static bool fill(struct tokenizer_import *import, const char *folder, struct fault *fault)
-{
-    return tokenizer_config_open(import, folder, fault) && read_vocabulary(import, folder, fault) &&
-           tokenizer_config_apply(import, folder, fault) &&
-           settle_specials(import, &import->hints, fault) && pad(import, fault);
-}
-
-bool tokenizer_import_open(const char *folder, const struct tokenizer_hints *hints,
-                           struct tokenizer_import **out, struct fault *fault)
+struct tokenizer_import *import_create(const struct tokenizer_hints *hints, struct fault *fault)
 {
     struct tokenizer_import *import = calloc(1, sizeof *import);
-    if (!import)
-        return import_no_memory(fault);
+    if (!import) {
+        import_no_memory(fault);
+        return NULL;
+    }
     arena_init(&import->arena, 0);
     import->hints = *hints;
     import->add_bos = import->add_eos = TRI_UNKNOWN;
@@ -166,7 +160,22 @@ bool tokenizer_import_open(const char *folder, const struct tokenizer_hints *hin
     import->lowercase = import->strip_accents = TRI_UNKNOWN;
     for (int i = 0; i < SPECIAL_COUNT; i++)
         import->specials[i] = -1;
-    if (!fill(import, folder, fault)) {
+    return import;
+}
+
+bool import_finish(struct tokenizer_import *import, struct fault *fault)
+{
+    return settle_specials(import, &import->hints, fault) && pad(import, fault);
+}
+
+bool tokenizer_import_open(const char *folder, const struct tokenizer_hints *hints,
+                           struct tokenizer_import **out, struct fault *fault)
+{
+    struct tokenizer_import *import = import_create(hints, fault);
+    if (!import)
+        return false;
+    if (!tokenizer_config_open(import, folder, fault) || !read_vocabulary(import, folder, fault) ||
+        !tokenizer_config_apply(import, folder, fault) || !import_finish(import, fault)) {
         tokenizer_import_close(import);
         return false;
     }
@@ -310,7 +319,9 @@ static bool put_specials(const struct tokenizer_import *import, struct gguf_writ
     for (uint32_t i = 0; i < import->end_count && i < 2; i++)
         if (!gguf_put_u32(writer, end_keys[i], (uint32_t)import->ends[i], fault))
             return false;
-    return true;
+    return import->end_count <= 2 ||
+           gguf_put_array(writer, "tokenizer.ggml.end_token_ids", GGUF_I32, import->ends,
+                          import->end_count, fault);
 }
 
 static bool put_switches(const struct tokenizer_import *import, struct gguf_writer *writer,

@@ -25,6 +25,13 @@
 #define DEEPSEEK_WORDS                                                                             \
     "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|"                                       \
     "[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"
+#define DEEPSEEK_LETTERS                                                                           \
+    "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ"        \
+    "-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅ"        \
+    "Ὀ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ"        \
+    "-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ"       \
+    "-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚ"      \
+    "ａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+"
 #define BLOOM " ?[^(\\s|[.,!?…。，、।۔،])]+"
 /* Steps that are no patterns. */
 #define PUNCTUATION "(Punctuation, contiguous)"
@@ -64,6 +71,34 @@ static const struct pre_known known[] = {
      false,
      false,
      {ENGLISH "|" LETTERS "\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" LINES}},
+    {"deepseek-llm",
+     false,
+     false,
+     {"[\\r\\n]", DEEPSEEK_LETTERS, "\\s?[!-/:-~！-／：-～‘-‟　-。]+", "\\s+$",
+      "[一-龥ࠀ-一가-퟿]+", "\\p{N}+"}},
+    {"minicpm5",
+     false,
+     true,
+     {"\\p{N}{1,3}", ENGLISH "|" LETTERS "\\p{N}+|" MARKS "[\\r\\n]*|" LINES}},
+    {"ufakzeka", false, false, {LETTERS "\\p{N}|" MARKS "[\\r\\n]*|" LINES}},
+    {"laguna", false, false, {"[^\\n]+|[\\n]+", QWEN2}},
+    {"jais-2",
+     false,
+     false,
+     {ENGLISH "|" LETTERS "\\p{N}{1,3}|" MARKS
+              "[\\r\\n]*|\\s*[\\r\\n]+|\\s{512}(?!\\S)|\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!"
+              "\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|\\s{8}(?!\\S)|\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|"
+              "\\s{1}"}},
+    {"exaone-moe",
+     false,
+     false,
+     {ENGLISH "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|" MARKS
+              "[\\r\\n/]?|\\s*[\\r\\n]|" BLANKS}},
+    {"spark2_5",
+     false,
+     false,
+     {"\\p{N}{1,3}", CJK, DEEPSEEK_WORDS " ?[\\p{P}\\p{S}]+|[\\r\\n]|" BLANKS, "\\p{N}"}},
+    {"tiny_aya", false, false, {"\\d{1,3}(?=(?:\\d{3})*\\b)", O200K}},
     {"superbpe", false, false, {"\\p{N}+", "(?=(\\d{3})+(?!\\d))"}},
 };
 
@@ -91,6 +126,14 @@ const struct pre_known *pre_known_find(const struct pre_list *list, int ignore_m
             matches(&known[i], list))
             return &known[i];
     return NULL;
+}
+
+bool pre_known_cuts_bytes(const struct pre_known *row)
+{
+    for (uint32_t i = 0; i < PRE_PATTERN_MAX && row->patterns[i]; i++)
+        if (strcmp(row->patterns[i], BYTES) == 0)
+            return true;
+    return false;
 }
 
 /* ---- reading ---- */

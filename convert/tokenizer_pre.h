@@ -32,6 +32,10 @@ struct pre_known {
 bool pre_list_read(const json_t *pre_tokenizer, struct pre_list *list, struct fault *fault);
 void pre_list_free(struct pre_list *list);
 
+/* Falcon cuts at digits when bytes are letters already, six of which are digits too ("¼"); the name
+ * stands for a list without that. */
+bool pre_known_cuts_bytes(const struct pre_known *known);
+
 /* The name for the list, NULL when none of the table has it. ignore_merges: -1 = either way. */
 const struct pre_known *pre_known_find(const struct pre_list *list, int ignore_merges);
 /* For tests: NULL behind the last. */

@@ -91,6 +91,11 @@ struct tokenizer_import {
 
 bool import_no_memory(struct fault *fault);
 
+/* Empty, for a reader to fill; closed by tokenizer_import_close. */
+struct tokenizer_import *import_create(const struct tokenizer_hints *hints, struct fault *fault);
+/* After the readers: special ids of the hints, padding. */
+bool import_finish(struct tokenizer_import *import, struct fault *fault);
+
 /* bytes are copied. */
 bool piece_add(struct tokenizer_import *import, const char *bytes, size_t size, int64_t id,
                enum piece_kind kind, float score, struct fault *fault);

@@ -18,6 +18,7 @@ _lichen() {
     --kv) mapfile -t COMPREPLY < <(compgen -W 'f16 f32 q8_0' -- "$word") ;;
     --protocol) mapfile -t COMPREPLY < <(compgen -W 'llama hf' -- "$word") ;;
     --activations) mapfile -t COMPREPLY < <(compgen -W '16 8 float' -- "$word") ;;
+    --gpu-layers) mapfile -t COMPREPLY < <(compgen -W 'auto all' -- "$word") ;;
     --device) mapfile -t COMPREPLY < <(compgen -W 'cpu 0 1' -- "$word") ;;
     -m | --model) mapfile -t COMPREPLY < <(_lichen_models "$word") ;;
     --shape) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" bench --help 2>/dev/null |

@@ -32,5 +32,8 @@ bool folder_create(const char *path, struct fault *fault); /* with parents; exis
 uint64_t clock_ns(void);         /* monotonic */
 uint32_t processor_count(void);  /* usable by this process, >= 1 */
 uint64_t memory_available(void); /* bytes of host memory that could be used now; 0 = unknown */
+/* The same from a machine's /proc and the mount of its control groups (v2): the least of what the
+ * machine has and what the limits of this process's groups leave. */
+uint64_t memory_available_in(const char *proc, const char *groups);
 
 #endif

@@ -207,17 +207,3 @@ uint32_t processor_count(void)
     long count = sysconf(_SC_NPROCESSORS_ONLN);
     return count > 0 ? (uint32_t)count : 1;
 }
-
-uint64_t memory_available(void)
-{
-    FILE *file = fopen("/proc/meminfo", "re");
-    if (!file)
-        return 0;
-    char line[128];
-    unsigned long long kib = 0;
-    while (fgets(line, sizeof line, file))
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-            break;
-    fclose(file);
-    return kib * 1024;
-}

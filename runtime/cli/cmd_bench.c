@@ -203,18 +203,28 @@ static void print_head(const struct bench_command *bench)
     const struct host *host = &bench->host;
     struct lichen_model_info info;
     lichen_model_info(bench->engine, &info);
-    printf("model    %s: %.0f M parameters, %.2f bits each\n", bench->common.path,
-           (double)info.parameters / 1e6, info.bits_per_weight);
+    printf("model    %s%s: %.0f M parameters, %.2f bits each\n", bench->common.path,
+           bench->common.shape ? ", made-up weights" : "", (double)info.parameters / 1e6,
+           info.bits_per_weight);
     printf("device   %s (%s), %s\n", device->name, device->type, device->driver);
     printf("machine  %s, %u processors, %s, load %.2f %.2f %.2f at the start\n", host->processor,
            (unsigned)host->processors, host->system, host->load[0], host->load[1], host->load[2]);
     printf("lichen   %s, median of %u runs\n\n", lichen_version(), (unsigned)bench->repeats);
 }
 
+/* No one shall take made-up weights for a model. */
+static json_t *json_of_measured(const struct bench_command *bench)
+{
+    json_t *model = json_of_model(bench->engine);
+    if (model && bench->common.shape)
+        json_object_set_new(model, "made_up", json_true());
+    return model;
+}
+
 static bool report(struct bench_command *bench)
 {
     if (bench->common.output.json)
-        return output_json(bench_json(&bench->result, json_of_model(bench->engine),
+        return output_json(bench_json(&bench->result, json_of_measured(bench),
                                       json_of_device(lichen_engine_device(bench->engine)),
                                       json_of_machine(&bench->host)),
                            &bench->common.fault);
@@ -235,7 +245,8 @@ static void chart_head(const struct bench_command *bench, struct bench_chart_hea
     lichen_model_info(bench->engine, &info);
     snprintf(head->title, sizeof head->title, "%.250s", slash ? slash + 1 : bench->common.path);
     snprintf(head->device, sizeof head->device,
-             "%.0f M parameters, %.2f bits each, on %.80s, %.80s", (double)info.parameters / 1e6,
+             "%s%.0f M parameters, %.2f bits each, on %.80s, %.80s",
+             bench->common.shape ? "made-up weights, " : "", (double)info.parameters / 1e6,
              info.bits_per_weight, device->name, device->driver);
     snprintf(
         head->foot, sizeof head->foot,

@@ -20,6 +20,7 @@ static void chat_options(struct chat *chat)
     };
     option_set_add(&chat->set, specs, sizeof specs / sizeof specs[0]);
     common_add_sampler(&chat->common, &chat->set);
+    chat->common.leave_room = true;
     common_add_session(&chat->common, &chat->set);
     common_add_model(&chat->common, &chat->set);
     common_add_output(&chat->common, &chat->set, false);

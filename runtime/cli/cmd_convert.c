@@ -15,12 +15,13 @@ struct convert {
     const char *path, *output, *type, *report, *name;
     struct option_texts type_for;
     uint32_t threads, zero_wrap; /* zero_wrap: 0 = 16, 1 = 0 */
+    uint32_t run;                /* enum prove_when */
     const char *imatrix;
     const char *fit;
     float damping, bits;
     bool refine;
     struct calibration *calibration;
-    bool resume, dry_run, force, allow_nonfinite, keep_codes, no_proof;
+    bool resume, dry_run, force, allow_nonfinite, keep_codes;
     struct source *source;
     struct recipe *recipe;
     struct convert_result *results; /* [source_tensor_count] */
@@ -64,8 +65,8 @@ static void convert_specs(struct convert *convert, struct option_set *set)
         {"force", 0, OPTION_FLAG, &convert->force, NULL, "replace an existing OUT.gguf", 0},
         {"allow-nonfinite", 0, OPTION_FLAG, &convert->allow_nonfinite, NULL,
          "NaN and infinite weights become 0 instead of an error", 0},
-        {"no-proof", 0, OPTION_FLAG, &convert->no_proof, NULL,
-         "do not run the file to write down what it answers", 0},
+        {"proof", 0, OPTION_CHOICE, &convert->run, "auto|always|never",
+         "run the file to write down what it answers; auto: where that takes at most 1 GiB", 0},
         {"threads", 0, OPTION_COUNT, &convert->threads, "N", "processors used (0 = all)", 0},
     };
     option_set_add(set, specs, sizeof specs / sizeof specs[0]);
@@ -84,7 +85,7 @@ static bool prove(void *context, const char *part_path, struct convert_proof *pr
     struct convert *convert = context;
     output_progress_end(&convert->common.output);
     output_detail(&convert->common.output, "running the file to write down what it answers");
-    bool done = prove_part(part_path, convert->threads, proof, fault);
+    bool done = prove_part(part_path, convert->threads, convert->run == PROVE_ALWAYS, proof, fault);
     convert->proof = *proof;
     return done;
 }
@@ -102,7 +103,7 @@ static void fill_options(struct convert *convert, struct convert_options *option
                                         .allow_nonfinite = convert->allow_nonfinite,
                                         .threads = convert->threads,
                                         .progress = show_progress,
-                                        .prove = convert->no_proof ? NULL : prove,
+                                        .prove = convert->run == PROVE_NEVER ? NULL : prove,
                                         .context = convert};
 }
 
@@ -237,7 +238,7 @@ static bool show(struct convert *convert, const struct convert_report *report)
     output_note(&convert->common.output, "%s: %s, %.2f bits per weight, %.1f s", convert->output,
                 size_text(report->size, size), recipe_bits_per_weight(convert->recipe),
                 report->seconds);
-    if (!convert->no_proof && !convert->proof.present)
+    if (convert->run != PROVE_NEVER && !convert->proof.present)
         output_note(&convert->common.output,
                     "the file was not run, so it carries hashes but no answers: %s",
                     convert->proof.reason);

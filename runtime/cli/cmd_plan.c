@@ -19,9 +19,10 @@ static json_t *json_of_plan(const struct lichen_plan *plan)
                              "activations", (json_int_t)heap->activations, "staging",
                              (json_int_t)heap->staging, "total", (json_int_t)heap->total));
     }
-    return json_pack("{s:i, s:I, s:I, s:o, s:b, s:s}", "schema", 1, "ctx",
-                     (json_int_t)plan->context, "batch", (json_int_t)plan->batch, "heaps", heaps,
-                     "fits", (int)plan->fits, "nearest", plan->nearest);
+    return json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:b, s:s}", "schema", 1, "ctx",
+                     (json_int_t)plan->context, "batch", (json_int_t)plan->batch, "layers",
+                     (json_int_t)plan->layers, "host_layers", (json_int_t)plan->host_layers,
+                     "heaps", heaps, "fits", (int)plan->fits, "nearest", plan->nearest);
 }
 
 static void print_row(const struct lichen_plan *plan, const char *name, size_t member)
@@ -56,6 +57,9 @@ static void print_plan(const struct lichen_plan *plan)
     putchar('\n');
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         print_row(plan, rows[i].name, rows[i].member);
+    if (plan->host_layers)
+        printf("%u of %u layers in host memory\n", (unsigned)plan->host_layers,
+               (unsigned)plan->layers);
     if (plan->fits)
         printf("it fits\n");
     else

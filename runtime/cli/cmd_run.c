@@ -36,6 +36,7 @@ static void run_options(struct run *run, struct option_set *set)
     };
     option_set_add(set, specs, sizeof specs / sizeof specs[0]);
     common_add_sampler(&run->common, set);
+    run->common.leave_room = true;
     common_add_session(&run->common, set);
     common_add_model(&run->common, set);
     common_add_output(&run->common, set, true);

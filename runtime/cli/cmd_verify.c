@@ -13,7 +13,7 @@ enum { CHECK_MAX = 8, DETAIL_SIZE = 320 };
 
 /* Largest difference that is allowed between a logit now and when the file was made, as a share of
  * the larger of 1 and the best logit: the C executor; float activations on a device; 16 bits; 8. */
-static const double bounds[] = {1e-4, 2e-3, 2e-2, 0.5};
+static const double bounds[] = {1e-4, 1e-3, 5e-3, 0.1};
 
 struct check {
     const char *name;

@@ -31,6 +31,9 @@ struct common {
     uint32_t kv;          /* enum lichen_kv */
     uint32_t activations; /* 0 = 16, 1 = 8, 2 = float */
     bool exact;
+    bool leave_room;        /* opening is refused where the session would not fit */
+    const char *gpu_layers; /* NULL = auto */
+    const char *memory;     /* NULL = what is free */
     struct sampler_options sampler;
     bool seed_given;
     char path[PATH_SIZE];     /* of the model, once found; of a shape its name */

@@ -37,6 +37,10 @@ void common_add_model(struct common *common, struct option_set *set)
         {"threads", 0, OPTION_COUNT, &common->threads, "N", "processors used (0 = all)", 0},
         {"activations", 0, OPTION_CHOICE, &common->activations, "auto|16|8|float",
          "bits of the activations in matrix products", 0},
+        {"gpu-layers", 0, OPTION_TEXT, &common->gpu_layers, "N|auto|all",
+         "layers in device memory, the rest is read from host memory (auto: as many as fit)", 0},
+        {"memory", 0, OPTION_TEXT, &common->memory, "SIZE",
+         "device memory that may be used, as 2G (what is free)", 0},
         {"exact", 0, OPTION_FLAG, &common->exact, NULL,
          "float activations, fixed order: the same logits whatever the batch", 0},
     };
@@ -119,6 +123,25 @@ void common_shape_free(struct common_shape *shape)
     *shape = (struct common_shape){0};
 }
 
+static bool place_options(const struct common *common, struct lichen_engine_options *options,
+                          struct fault *fault)
+{
+    const char *layers = common->gpu_layers ? common->gpu_layers : "auto";
+    uint64_t count = UINT32_MAX;
+    options->layers_chosen = strcmp(layers, "auto") != 0;
+    if (options->layers_chosen && strcmp(layers, "all") != 0 &&
+        !parse_size(layers, UINT32_MAX, &count))
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "--gpu-layers: expected a whole number, auto or all, found '%.40s'",
+                         layers);
+    options->gpu_layers = (uint32_t)count;
+    if (common->memory &&
+        (!parse_size(common->memory, UINT64_MAX, &options->memory) || !options->memory))
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "--memory: expected a size as 512M or 2G, found '%.40s'", common->memory);
+    return true;
+}
+
 bool common_engine_options(struct common *common, struct common_shape *shape,
                            struct lichen_engine_options *options)
 {
@@ -133,7 +156,7 @@ bool common_engine_options(struct common *common, struct common_shape *shape,
     options->progress = output_progress;
     options->progress_context = &common->output;
     options->model = common->path;
-    return find_or_make(common, shape, options);
+    return place_options(common, options, &common->fault) && find_or_make(common, shape, options);
 }
 
 void common_session_options(const struct common *common, struct lichen_session_options *options)
@@ -142,6 +165,17 @@ void common_session_options(const struct common *common, struct lichen_session_o
     options->context = common->ctx;
     options->kv = (enum lichen_kv)common->kv;
     options->sampler = common->sampler;
+}
+
+static void describe_layers(const struct common *common, const struct lichen_engine *engine)
+{
+    struct lichen_model_info info;
+    lichen_model_info(engine, &info);
+    if (info.host_layers)
+        output_note(&common->output,
+                    "%u of %u layers lie in host memory and are read over the bus: slower; "
+                    "lichen plan shows what would fit",
+                    (unsigned)info.host_layers, (unsigned)info.layers);
 }
 
 static void describe_device(const struct common *common, const struct lichen_engine *engine)
@@ -160,9 +194,12 @@ bool common_open(struct common *common, bool vocabulary_only, struct lichen_engi
                  double *load_s)
 {
     struct lichen_engine_options options;
+    struct lichen_session_options session;
     struct common_shape shape;
     if (!common_engine_options(common, &shape, &options))
         return false;
+    common_session_options(common, &session);
+    options.session = common->leave_room ? &session : NULL;
     char cache[PATH_SIZE];
     folder_of_cache(cache);
     options.vocabulary_only = vocabulary_only;
@@ -176,8 +213,10 @@ bool common_open(struct common *common, bool vocabulary_only, struct lichen_engi
     double elapsed = (double)(time_ns() - start) / 1e9;
     if (load_s)
         *load_s = elapsed;
-    if (!vocabulary_only)
+    if (!vocabulary_only) {
         describe_device(common, *engine);
+        describe_layers(common, *engine);
+    }
     output_detail(&common->output, "opened %s in %.2f s", common->path, elapsed);
     return true;
 }

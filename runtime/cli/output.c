@@ -55,6 +55,26 @@ void output_detail(const struct output *output, const char *format, ...)
     va_end(arguments);
 }
 
+/* "12 s left"; nothing while too little is known. */
+static void time_left(struct output *output, uint64_t now, double share, char text[32])
+{
+    text[0] = 0;
+    if (!output->began_ns) {
+        output->began_ns = now;
+        output->began_share = share;
+    }
+    double elapsed = (double)(now - output->began_ns) / 1e9, done = share - output->began_share;
+    if (elapsed < 2 || done < 0.01)
+        return;
+    double left = elapsed / done * (1 - share);
+    if (left < 100)
+        snprintf(text, 32, ", %.0f s left", left);
+    else if (left < 100 * 60)
+        snprintf(text, 32, ", %.0f min left", left / 60);
+    else
+        snprintf(text, 32, ", %.1f h left", left / 3600);
+}
+
 bool output_progress(void *context, uint64_t done, uint64_t total)
 {
     struct output *output = context;
@@ -67,8 +87,10 @@ bool output_progress(void *context, uint64_t done, uint64_t total)
     output->progress_ns = now;
     double share = (double)done / (double)total;
     int cells = (int)(share * PROGRESS_CELLS);
-    fprintf(stderr, "\r%s [%.*s%*s] %3.0f %%", output->activity, cells,
-            "##############################", PROGRESS_CELLS - cells, "", 100 * share);
+    char left[32];
+    time_left(output, now, share, left);
+    fprintf(stderr, "\r%s [%.*s%*s] %3.0f %%%-14s", output->activity, cells,
+            "##############################", PROGRESS_CELLS - cells, "", 100 * share, left);
     fflush(stderr);
     return true;
 }
@@ -77,7 +99,7 @@ void output_progress_end(struct output *output)
 {
     if (output->progress_ns && output->notes_terminal && !output->quiet)
         fprintf(stderr, "\r%*s\r", (int)terminal_columns() - 1, "");
-    output->progress_ns = 0;
+    output->progress_ns = output->began_ns = 0;
 }
 
 static int fault_status(const struct fault *fault)

@@ -17,6 +17,8 @@ struct output {
     bool notes_terminal;  /* stderr */
     const char *activity; /* what the progress bar says is going on */
     uint64_t progress_ns; /* when the bar was last drawn; 0 = none is on the screen */
+    uint64_t began_ns;    /* when the activity was first heard of; 0 = not yet */
+    double began_share;   /* how much of it was done then */
 };
 
 void output_init(struct output *output);

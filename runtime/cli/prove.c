@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IDS_MAX = 64 };
+enum { IDS_MAX = 64, MEMORY_MAX = 1 << 30 };
 
 static uint32_t context_of(const struct lichen_engine *engine)
 {
@@ -131,7 +131,8 @@ static bool answer(struct lichen_engine *engine, struct lichen_session *session,
     return done && prove_template(engine, proof->prompts[0], proof->template_hash, fault);
 }
 
-static bool has_room(const struct lichen_engine_options *options, struct fault *fault)
+static bool has_room(const struct lichen_engine_options *options, uint64_t limit,
+                     struct fault *fault)
 {
     struct lichen_session_options session;
     struct lichen_plan plan;
@@ -140,17 +141,21 @@ static bool has_room(const struct lichen_engine_options *options, struct fault *
     session.kv = LICHEN_KV_F32;
     if (!lichen_plan(options, &session, &plan, fault))
         return false;
+    if (plan.heaps[0].total > limit)
+        return fault_set(fault, FAULT_MEMORY,
+                         "running it takes %.1f GB of memory; --proof always does it",
+                         (double)plan.heaps[0].total / 1e9);
     return plan.fits ||
            fault_set(fault, FAULT_MEMORY, "the C executor needs %.1f GB of memory, %.1f are free",
                      (double)plan.heaps[0].total / 1e9, (double)plan.heaps[0].free / 1e9);
 }
 
-static bool run(const struct lichen_engine_options *options, struct convert_proof *proof,
-                struct fault *fault)
+static bool run(const struct lichen_engine_options *options, uint64_t limit,
+                struct convert_proof *proof, struct fault *fault)
 {
     struct lichen_engine *engine = NULL;
     struct lichen_session *session = NULL;
-    bool done = has_room(options, fault) && lichen_engine_open(options, &engine, fault) &&
+    bool done = has_room(options, limit, fault) && lichen_engine_open(options, &engine, fault) &&
                 prove_session(engine, &session, fault);
     if (done) {
         interrupt_watch(session);
@@ -170,7 +175,7 @@ static bool go_on(void *context, uint64_t done, uint64_t total)
     return !interrupt_seen();
 }
 
-bool prove_part(const char *path, uint32_t threads, struct convert_proof *proof,
+bool prove_part(const char *path, uint32_t threads, bool always, struct convert_proof *proof,
                 struct fault *fault)
 {
     struct fault reason = {.kind = FAULT_NONE};
@@ -183,7 +188,7 @@ bool prove_part(const char *path, uint32_t threads, struct convert_proof *proof,
     options.unfinished = true;
     options.progress = go_on;
     memcpy(empty.prompts, proof->prompts, sizeof empty.prompts);
-    proof->present = run(&options, proof, &reason);
+    proof->present = run(&options, always ? UINT64_MAX : MEMORY_MAX, proof, &reason);
     if (proof->present)
         return true;
     *proof = empty;

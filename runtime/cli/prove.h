@@ -20,10 +20,12 @@ bool prove_session(struct lichen_engine *engine, struct lichen_session **session
 bool prove_logits(struct lichen_session *session, const int32_t *ids, uint32_t count, float *logits,
                   struct fault *fault);
 
-/* Fills in all of proof by running the part file at path on the C executor. What cannot be run
- * leaves proof->present false and the reason; false only where the conversion must end
- * (interrupted). */
-bool prove_part(const char *path, uint32_t threads, struct convert_proof *proof,
+enum prove_when { PROVE_AUTO, PROVE_ALWAYS, PROVE_NEVER };
+
+/* Fills in all of proof by running the part file at path on the C executor, unless that takes more
+ * memory than there is, or more than 1 GiB and always is false. What cannot be run leaves
+ * proof->present false and the reason; false only where the conversion must end (interrupted). */
+bool prove_part(const char *path, uint32_t threads, bool always, struct convert_proof *proof,
                 struct fault *fault);
 
 #endif

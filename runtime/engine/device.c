@@ -137,7 +137,7 @@ bool engine_weights_load(struct lichen_engine *engine, progress_fn progress, voi
     bool loaded = engine->on_cpu
                       ? ref_weights_load(&engine->plan, engine->gguf, &engine->ref_weights, fault)
                       : gpu_weights_load(engine->device, &engine->plan, engine->gguf,
-                                         engine->parallel, progress, context,
+                                         engine->host_layers, engine->parallel, progress, context,
                                          &engine->gpu_weights, fault);
     return loaded || fault_file(fault, engine->model_path);
 }

@@ -58,6 +58,9 @@ struct lichen_engine *engine_new(const struct lichen_engine_options *options, st
     engine->lock_ready = mtx_init(&engine->lock, mtx_plain) == thrd_success;
     engine->activations = activation_format(options);
     engine->exact = options->exact;
+    engine->layers_chosen = options->layers_chosen;
+    engine->gpu_layers = options->gpu_layers;
+    engine->memory_limit = options->memory;
     engine->vocabulary_only = options->vocabulary_only;
     engine->on_cpu = options->device && strcmp(options->device, "cpu") == 0;
     uint32_t threads = options->threads ? options->threads : processor_count();
@@ -136,6 +139,7 @@ bool lichen_engine_open(const struct lichen_engine_options *options, struct lich
     if (!engine_header(engine, options, fault) ||
         (!options->vocabulary_only &&
          (!engine_device_open(engine, fault) ||
+          !engine_layers_place(engine, options->session, fault) ||
           !engine_weights_load(engine, options->progress, options->progress_context, fault)))) {
         lichen_engine_close(engine);
         return false;
@@ -186,6 +190,7 @@ void lichen_model_info(const struct lichen_engine *engine, struct lichen_model_i
     if (info->parameters)
         info->bits_per_weight = 8.0 * (double)info->tensor_size / (double)info->parameters;
     info->layers = engine->info.layers;
+    info->host_layers = engine->host_layers;
     info->dim = engine->info.dim;
     info->heads = engine->info.heads;
     info->kv_heads = engine->info.kv_heads;

@@ -26,7 +26,11 @@ struct lichen_engine {
     struct ref_weights *ref_weights; /* on_cpu */
     struct plan_linear *linears;     /* [linear_count], arena */
     uint32_t linear_count;
-    struct gpu_device *device;       /* else */
+    bool layers_chosen;
+    uint32_t gpu_layers;       /* with layers_chosen */
+    uint32_t host_layers;      /* of the loaded weights */
+    uint64_t memory_limit;     /* bytes of device memory; 0 = none */
+    struct gpu_device *device; /* else */
     struct gpu_weights *gpu_weights;
     mtx_t lock; /* device, weights, sessions' executors */
     bool lock_ready;
@@ -57,8 +61,7 @@ struct lichen_session {
 /* engine.c */
 bool engine_header(struct lichen_engine *engine, const struct lichen_engine_options *options,
                    struct fault *fault);
-struct lichen_engine *engine_new(const struct lichen_engine_options *options,
-                                 struct fault *fault);
+struct lichen_engine *engine_new(const struct lichen_engine_options *options, struct fault *fault);
 /* device.c */
 bool engine_device_open(struct lichen_engine *engine, struct fault *fault);
 bool engine_weights_load(struct lichen_engine *engine, progress_fn progress, void *context,
@@ -70,9 +73,11 @@ bool engine_recover(struct lichen_engine *engine, struct fault *fault);
 /* linear.c: the table of linear layers, once the plan stands */
 bool engine_linears(struct lichen_engine *engine, struct fault *fault);
 /* memory.c */
-void session_shape(const struct lichen_engine *engine,
-                   const struct lichen_session_options *options, uint32_t *context,
-                   uint32_t *batch, uint32_t *outputs);
+void session_shape(const struct lichen_engine *engine, const struct lichen_session_options *options,
+                   uint32_t *context, uint32_t *batch, uint32_t *outputs);
+/* Decides host_layers. session NULL: for the default one, and never a refusal. */
+bool engine_layers_place(struct lichen_engine *engine, const struct lichen_session_options *session,
+                         struct fault *fault);
 /* session.c */
 bool session_exec_create(struct lichen_session *session, struct fault *fault);
 

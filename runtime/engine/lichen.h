@@ -79,6 +79,8 @@ struct lichen_synthetic {
     size_t size;
 };
 
+struct lichen_session_options;
+
 struct lichen_engine_options {
     const char *model;        /* path of a GGUF file; of a split one any shard */
     const struct lichen_synthetic *synthetic; /* instead of a file; model then names it in messages;
@@ -90,6 +92,15 @@ struct lichen_engine_options {
     bool exact;               /* float activations, fixed reduction order */
     bool vocabulary_only;     /* tokenizer, template, metadata; no weights, no device */
     bool unfinished; /* the file of a converter at work: zeros in the place of its magic */
+    /* Layers whose matrices lie in device memory, counted from the first; more than there are: all.
+     * Not chosen: as many as fit beside a session. The rest lies in host memory, which the device
+     * reads over the bus (slow): lichen_model_info.host_layers says how many. */
+    bool layers_chosen;
+    uint32_t gpu_layers;
+    uint64_t memory; /* bytes of device memory that may be used; 0 = what is free */
+    /* The session that there must be room for, or opening fails and names what fits; NULL: layers
+     * are placed for the default session, and whether it fits shows later. */
+    const struct lichen_session_options *session;
     /* Loading progress; returns false to give up (FAULT_CANCELLED). May be NULL. */
     bool (*progress)(void *context, uint64_t done, uint64_t total);
     void *progress_context;
@@ -108,6 +119,7 @@ struct lichen_model_info {
     uint64_t file_size, tensor_size, parameters; /* bytes, bytes, weights */
     double bits_per_weight;                      /* 8 * tensor_size / parameters */
     uint32_t layers, dim, heads, kv_heads, head_dim, ffn_dim, vocab, context_trained;
+    uint32_t host_layers; /* the last ones, whose matrices lie in host memory */
     uint32_t tensor_count, entry_count;
 };
 LICHEN_API void lichen_model_info(const struct lichen_engine *engine,
@@ -139,6 +151,7 @@ struct lichen_plan_heap {
 
 struct lichen_plan {
     uint32_t context, batch;
+    uint32_t layers, host_layers; /* of the model; of them in host memory */
     uint32_t heap_count;
     struct lichen_plan_heap heaps[LICHEN_HEAP_MAX];
     bool fits;
@@ -273,7 +286,7 @@ LICHEN_API bool lichen_weight_rows(const struct lichen_engine *engine, const cha
 LICHEN_API bool lichen_weight_replace(struct lichen_engine *engine, const char *name,
                                       uint32_t type, const void *blocks, struct fault *fault);
 
-/* ---- kernels ---- */
+/* ---- where the time goes ---- */
 
 struct lichen_kernel { /* dispatches that share everything up to cols */
     char kernel[64];    /* the shader */

@@ -6,9 +6,8 @@
 
 enum { CONTEXT_DEFAULT = 4096, CONTEXT_LEAST = 256, BATCH_GPU = 512, BATCH_CPU = 128 };
 
-void session_shape(const struct lichen_engine *engine,
-                   const struct lichen_session_options *options, uint32_t *context,
-                   uint32_t *batch, uint32_t *outputs)
+void session_shape(const struct lichen_engine *engine, const struct lichen_session_options *options,
+                   uint32_t *context, uint32_t *batch, uint32_t *outputs)
 {
     uint32_t trained = engine->plan.context_max;
     *context = options->context;
@@ -51,9 +50,24 @@ static void cpu_plan(const struct lichen_engine *engine, enum kv_type kv, struct
 
 /* ---- a Vulkan device: its heaps ---- */
 
-static void gpu_heaps(const struct gpu_info *info, const struct gpu_memory_plan *memory,
+/* Heaps that are this machine's memory: a limit of the process holds for them too. */
+static uint64_t heap_free(const struct lichen_engine *engine, uint32_t index)
+{
+    const struct gpu_info *info = gpu_device_info(engine->device);
+    uint64_t available = memory_available(), most = info->heaps[index].free;
+    bool machine = info->unified_memory || !info->heaps[index].device_local;
+    if (machine && available && available < most)
+        most = available;
+    if (engine->memory_limit && index == gpu_memory_heap(engine->device, GPU_MEMORY_DEVICE) &&
+        engine->memory_limit < most)
+        most = engine->memory_limit;
+    return most;
+}
+
+static void gpu_heaps(const struct lichen_engine *engine, const struct gpu_memory_plan *memory,
                       struct lichen_plan *plan)
 {
+    const struct gpu_info *info = gpu_device_info(engine->device);
     plan->heap_count = info->heap_count;
     for (uint32_t i = 0; i < info->heap_count; i++) {
         struct lichen_plan_heap *heap = &plan->heaps[i];
@@ -62,7 +76,7 @@ static void gpu_heaps(const struct gpu_info *info, const struct gpu_memory_plan 
                  info->heaps[i].device_local && info->heaps[i].host_visible ? " (host visible)"
                                                                             : "");
         heap->capacity = info->heaps[i].capacity;
-        heap->free = info->heaps[i].free;
+        heap->free = heap_free(engine, i);
         heap->weights = memory->heap[i].weights;
         heap->kv = memory->heap[i].kv;
         heap->activations = memory->heap[i].activations;
@@ -71,6 +85,7 @@ static void gpu_heaps(const struct gpu_info *info, const struct gpu_memory_plan 
     }
 }
 
+/* For plan->host_layers. */
 static bool gpu_plan(const struct lichen_engine *engine, enum kv_type kv, uint32_t outputs,
                      struct lichen_plan *plan, struct fault *fault)
 {
@@ -84,21 +99,30 @@ static bool gpu_plan(const struct lichen_engine *engine, enum kv_type kv, uint32
                                              .exact = engine->exact};
     struct gpu_memory_plan memory;
     memset(&memory, 0, sizeof memory);
-    if (!exec_gpu_memory(engine->device, &engine->plan, &options, &memory, fault))
+    if (!exec_gpu_memory(engine->device, &engine->plan, plan->host_layers, &options, &memory,
+                         fault))
         return false;
-    gpu_heaps(gpu_device_info(engine->device), &memory, plan);
+    gpu_heaps(engine, &memory, plan);
     return true;
 }
 
-static bool plan_for(const struct lichen_engine *engine,
-                     const struct lichen_session_options *session, struct lichen_plan *plan,
-                     struct fault *fault)
+static bool heap_holds(const struct lichen_plan_heap *heap)
+{
+    return !heap->free || heap->total <= heap->free;
+}
+
+/* With so many layers in host memory. */
+static bool plan_layers(const struct lichen_engine *engine,
+                        const struct lichen_session_options *session, uint32_t host_layers,
+                        struct lichen_plan *plan, struct fault *fault)
 {
     uint32_t outputs;
     enum kv_type kv = session->kv == LICHEN_KV_F32    ? KV_F32
                       : session->kv == LICHEN_KV_Q8_0 ? KV_Q8_0
                                                       : KV_F16;
     memset(plan, 0, sizeof *plan);
+    plan->layers = engine->plan.layer_count;
+    plan->host_layers = host_layers;
     session_shape(engine, session, &plan->context, &plan->batch, &outputs);
     if (engine->on_cpu)
         cpu_plan(engine, kv, plan, outputs);
@@ -106,18 +130,66 @@ static bool plan_for(const struct lichen_engine *engine,
         return false;
     plan->fits = true;
     for (uint32_t i = 0; i < plan->heap_count; i++)
-        if (plan->heaps[i].free && plan->heaps[i].total > plan->heaps[i].free)
-            plan->fits = false;
+        plan->fits = plan->fits && heap_holds(&plan->heaps[i]);
     return true;
 }
 
-/* Halves the context until it fits. */
+/* As few layers in host memory as leave room on the device; none when that does not help. */
+static bool plan_spilled(const struct lichen_engine *engine,
+                         const struct lichen_session_options *session, struct lichen_plan *plan,
+                         struct fault *fault)
+{
+    uint32_t device = gpu_memory_heap(engine->device, GPU_MEMORY_DEVICE);
+    uint32_t low = 0, high = engine->plan.layer_count; /* low does not fit on the device */
+    struct lichen_plan trial, best;
+    if (!plan_layers(engine, session, high, &best, fault))
+        return false;
+    if (!heap_holds(&best.heaps[device]))
+        return true;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (!plan_layers(engine, session, middle, &trial, fault))
+            return false;
+        bool holds = heap_holds(&trial.heaps[device]);
+        *(holds ? &high : &low) = middle;
+        best = holds ? trial : best;
+    }
+    if (best.fits)
+        *plan = best;
+    return true;
+}
+
+static bool plan_for(const struct lichen_engine *engine,
+                     const struct lichen_session_options *session, struct lichen_plan *plan,
+                     struct fault *fault)
+{
+    uint32_t layers = engine->plan.layer_count, chosen = layers;
+    if (engine->layers_chosen && engine->gpu_layers < layers)
+        chosen = engine->gpu_layers;
+    if (!plan_layers(engine, session, engine->on_cpu ? 0 : layers - chosen, plan, fault))
+        return false;
+    return plan->fits || engine->on_cpu || engine->layers_chosen ||
+           gpu_memory_heap(engine->device, GPU_MEMORY_DEVICE) ==
+               gpu_memory_heap(engine->device, GPU_MEMORY_HOST) ||
+           plan_spilled(engine, session, plan, fault);
+}
+
+/* Halves the context until it fits, unless only the chosen layers are too many. */
 static bool find_nearest(const struct lichen_engine *engine,
                          const struct lichen_session_options *session, struct lichen_plan *plan,
                          struct fault *fault)
 {
     struct lichen_session_options smaller = *session;
     struct lichen_plan trial = *plan;
+    if (engine->layers_chosen && !engine->on_cpu) {
+        if (!plan_spilled(engine, session, &trial, fault))
+            return false;
+        if (trial.fits) {
+            snprintf(plan->nearest, sizeof plan->nearest, "--gpu-layers %u",
+                     trial.layers - trial.host_layers);
+            return true;
+        }
+    }
     smaller.context = plan->context;
     while (!trial.fits && smaller.context / 2 >= CONTEXT_LEAST) {
         smaller.context /= 2;
@@ -143,6 +215,35 @@ bool lichen_plan(const struct lichen_engine_options *options,
     return planned;
 }
 
+/* "1234.5 MB of device-local memory, 1000.0 are free" of the first heap that is too small. */
+static bool no_room(const struct lichen_plan *plan, struct fault *fault)
+{
+    uint32_t i = 0;
+    while (i + 1 < plan->heap_count && heap_holds(&plan->heaps[i]))
+        i++;
+    return fault_set(fault, FAULT_MEMORY,
+                     "a context of %u needs %.1f MB of %s memory, %.1f are free; %s%s",
+                     plan->context, (double)plan->heaps[i].total / 1e6, plan->heaps[i].name,
+                     (double)plan->heaps[i].free / 1e6,
+                     plan->nearest[0] ? "what fits: " : "use a smaller model", plan->nearest);
+}
+
+bool engine_layers_place(struct lichen_engine *engine, const struct lichen_session_options *session,
+                         struct fault *fault)
+{
+    struct lichen_session_options usual;
+    struct lichen_plan plan;
+    lichen_session_defaults(&usual);
+    if (!plan_for(engine, session ? session : &usual, &plan, fault))
+        return fault_file(fault, engine->model_path);
+    engine->host_layers = plan.host_layers;
+    if (plan.fits || !session)
+        return true;
+    if (find_nearest(engine, session, &plan, fault))
+        no_room(&plan, fault);
+    return fault_file(fault, engine->model_path);
+}
+
 void lichen_plan_used(const struct lichen_session *session, struct lichen_plan *plan)
 {
     const struct lichen_engine *engine = session->engine;
@@ -150,6 +251,8 @@ void lichen_plan_used(const struct lichen_session *session, struct lichen_plan *
     plan->context = session->context;
     plan->batch = session->batch;
     plan->fits = true;
+    plan->layers = engine->plan.layer_count;
+    plan->host_layers = engine->host_layers;
     if (engine->on_cpu) {
         cpu_plan(engine, session->kv, plan, session->outputs);
         plan->heaps[0].weights = ref_weights_size(engine->ref_weights);
@@ -159,5 +262,5 @@ void lichen_plan_used(const struct lichen_session *session, struct lichen_plan *
     struct gpu_memory_plan memory;
     memset(&memory, 0, sizeof memory);
     exec_gpu_memory_used(session->exec, engine->gpu_weights, &memory);
-    gpu_heaps(gpu_device_info(engine->device), &memory, plan);
+    gpu_heaps(engine, &memory, plan);
 }

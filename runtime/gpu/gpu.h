@@ -110,6 +110,9 @@ enum gpu_memory {
     GPU_MEMORY_READBACK /* host visible, cached where there is one, for results */
 };
 
+/* The heap that this kind of memory comes from. */
+uint32_t gpu_memory_heap(const struct gpu_device *device, enum gpu_memory memory);
+
 struct gpu_buffer; /* one VkBuffer with its own memory; storage, transfer source and destination */
 
 /* size bytes, zero-filled. size > min(allocation_max, 1 GiB) is a fault: the caller splits. */

@@ -70,7 +70,7 @@ bool gpu_memory_mapped(const struct gpu_device *device, enum gpu_memory memory)
     return (flags & coherent) == coherent;
 }
 
-static uint32_t heap_of(const struct gpu_device *device, enum gpu_memory memory)
+uint32_t gpu_memory_heap(const struct gpu_device *device, enum gpu_memory memory)
 {
     uint32_t type = device->memory.type[memory];
     return type == NO_TYPE ? 0 : device->probe.memory.memoryTypes[type].heapIndex;
@@ -209,7 +209,7 @@ static bool build(struct gpu_device *device, struct gpu_buffer *buffer, enum gpu
         return false;
     set_name(device, buffer, name);
     buffer->allocated = requirements.size;
-    buffer->heap = heap_of(device, memory);
+    buffer->heap = gpu_memory_heap(device, memory);
     return allocate(device, buffer, memory, fault) && bind_and_map(device, buffer, memory, fault) &&
            clear(device, buffer, unfilled, fault);
 }
@@ -226,11 +226,11 @@ static bool create(struct gpu_device *device, uint64_t size, enum gpu_memory mem
     buffer->size = size;
     device->memory.buffer_count++;
     if (!build(device, buffer, memory, unfilled, name, fault)) {
-        fault_context(fault, "%s (%.1f MiB, heap %u: %.1f of %.1f MiB taken)",
-                      name ? name : "buffer", (double)size / 1048576.0, heap_of(device, memory),
-                      (double)device->memory.used[heap_of(device, memory)] / 1048576.0,
-                      (double)device->probe.info.heaps[heap_of(device, memory)].capacity /
-                          1048576.0);
+        fault_context(
+            fault, "%s (%.1f MiB, heap %u: %.1f of %.1f MiB taken)", name ? name : "buffer",
+            (double)size / 1048576.0, gpu_memory_heap(device, memory),
+            (double)device->memory.used[gpu_memory_heap(device, memory)] / 1048576.0,
+            (double)device->probe.info.heaps[gpu_memory_heap(device, memory)].capacity / 1048576.0);
         gpu_buffer_destroy(device, buffer);
         return false;
     }
@@ -279,7 +279,7 @@ bool gpu_buffer_estimate(struct gpu_device *device, uint64_t size, enum gpu_memo
         return false;
     device->vk.vkDestroyBuffer(device->handle, handle, NULL);
     *allocated = requirements.size;
-    *heap = heap_of(device, memory);
+    *heap = gpu_memory_heap(device, memory);
     return true;
 }
 
@@ -313,7 +313,7 @@ uint64_t gpu_memory_used(const struct gpu_device *device, uint32_t heap)
 uint64_t gpu_memory_free(struct gpu_device *device)
 {
     gpu_probe_heaps(&device->instance, &device->probe);
-    uint32_t index = heap_of(device, GPU_MEMORY_DEVICE);
+    uint32_t index = gpu_memory_heap(device, GPU_MEMORY_DEVICE);
     const struct gpu_heap *heap = &device->probe.info.heaps[index];
     if (device->probe.has_budget)
         return heap->free;

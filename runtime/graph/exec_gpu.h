@@ -22,9 +22,11 @@ struct gpu_weights; /* immutable after load, shared by executors */
 /* progress (may be NULL) is called with bytes done and total, and returns false to cancel. */
 typedef bool (*progress_fn)(void *context, uint64_t done, uint64_t total);
 
+/* host_layers: the matrices of the last so many layers lie in host memory (GPU_MEMORY_HOST), which
+ * the device reads over the bus; more than there are: all. */
 bool gpu_weights_load(struct gpu_device *device, const struct plan *plan, const struct gguf *gguf,
-                      struct parallel *parallel, progress_fn progress, void *context,
-                      struct gpu_weights **out, struct fault *fault);
+                      uint32_t host_layers, struct parallel *parallel, progress_fn progress,
+                      void *context, struct gpu_weights **out, struct fault *fault);
 void gpu_weights_free(struct gpu_device *device, struct gpu_weights *weights);
 
 struct exec_gpu_options {
@@ -34,7 +36,7 @@ struct exec_gpu_options {
     uint32_t context, batch_max, outputs_max;
     enum kv_type kv;
     enum activation_format activations;
-    bool exact; /* fixed reduction order: the same logits whatever the batch or chunking */
+    bool exact;   /* fixed reduction order: the same logits whatever the batch or chunking */
     bool unfused; /* tests: one kernel a step, so that peek sees every step */
 };
 
@@ -48,7 +50,7 @@ struct gpu_memory_plan {
         uint64_t weights, kv, activations, staging;
     } heap[GPU_HEAP_MAX];
 };
-bool exec_gpu_memory(struct gpu_device *device, const struct plan *plan,
+bool exec_gpu_memory(struct gpu_device *device, const struct plan *plan, uint32_t host_layers,
                      const struct exec_gpu_options *options, struct gpu_memory_plan *memory,
                      struct fault *fault);
 /* What is really allocated now by weights and executor, in the same form. */
@@ -65,7 +67,7 @@ void exec_gpu_stats(const struct exec *exec, struct gpu_run_stats *stats);
 
 /* The dispatches of the last run that share kernel, operation, weight type and matrix shape. */
 struct gpu_kernel_time {
-    const char *kernel;    /* shader_table's, or the plan's names below: they live like the program */
+    const char *kernel; /* shader_table's, or the plan's names below: they live like the program */
     const char *operation; /* of the plan (op.def); "top" for what follows it */
     const char *weights;   /* type, "" = no matrix */
     uint32_t rows, cols;   /* of the matrix, 0 = none */

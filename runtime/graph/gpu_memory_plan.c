@@ -28,11 +28,13 @@ static bool estimate_add(const struct gpu_pool *pool, struct gpu_device *device,
 }
 
 static bool estimate_weights(struct gpu_device *device, const struct plan *plan,
-                             struct gpu_memory_plan *memory, struct fault *fault)
+                             uint32_t host_layers, struct gpu_memory_plan *memory,
+                             struct fault *fault)
 {
     struct gpu_weights *weights;
-    bool estimated = gpu_weights_place(device, plan, &weights, fault) &&
-                     estimate_add(&weights->pool, device, PURPOSE_WEIGHTS, memory, fault);
+    bool estimated = gpu_weights_place(device, plan, host_layers, &weights, fault) &&
+                     estimate_add(&weights->pool, device, PURPOSE_WEIGHTS, memory, fault) &&
+                     estimate_add(&weights->host, device, PURPOSE_WEIGHTS, memory, fault);
     gpu_weights_free(device, weights);
     return estimated;
 }
@@ -67,7 +69,7 @@ static bool staging_add(struct gpu_device *device, struct gpu_memory_plan *memor
     return true;
 }
 
-bool exec_gpu_memory(struct gpu_device *device, const struct plan *plan,
+bool exec_gpu_memory(struct gpu_device *device, const struct plan *plan, uint32_t host_layers,
                      const struct exec_gpu_options *options, struct gpu_memory_plan *memory,
                      struct fault *fault)
 {
@@ -75,7 +77,7 @@ bool exec_gpu_memory(struct gpu_device *device, const struct plan *plan,
     struct exec_gpu_options all = *options;
     all.device = device;
     all.plan = plan;
-    return estimate_weights(device, plan, memory, fault) &&
+    return estimate_weights(device, plan, host_layers, memory, fault) &&
            estimate_space(device, &all, memory, fault) && staging_add(device, memory, fault);
 }
 
@@ -85,8 +87,10 @@ void exec_gpu_memory_used(const struct exec *exec, const struct gpu_weights *wei
     const struct exec_gpu *gpu = (const struct exec_gpu *)exec;
     uint64_t held[GPU_HEAP_MAX] = {0}, kv[GPU_HEAP_MAX] = {0}, rest[GPU_HEAP_MAX] = {0};
     memset(memory, 0, sizeof *memory);
-    if (weights)
+    if (weights) {
         gpu_pool_used(&weights->pool, held);
+        gpu_pool_used(&weights->host, held);
+    }
     if (gpu) {
         gpu_pool_used(&gpu->space.kv, kv);
         gpu_pool_used(&gpu->space.state, rest);

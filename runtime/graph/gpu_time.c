@@ -7,7 +7,15 @@
 
 enum { CALLS_MAX = GPU_TIMESTAMP_MAX - 2 }; /* of a submission; two slots for the empty bracket */
 
-static struct gpu_kernel_time describe(const struct exec_gpu *gpu, const struct gpu_call *call)
+/* Rows of tokens or outputs that a call of a program is made for. */
+static uint32_t rows_of(const struct gpu_program *program, const struct gpu_call *call)
+{
+    return call->outputs ? program->outputs : program->tokens;
+}
+
+/* A product may be of several steps' matrices, one behind the other: its cost tells the rows. */
+static struct gpu_kernel_time
+describe(const struct exec_gpu *gpu, const struct gpu_program *program, const struct gpu_call *call)
 {
     const struct plan *plan = gpu->exec.plan;
     const struct step *step = call->step == PLAN_NONE ? NULL : &plan->steps[call->step];
@@ -20,8 +28,8 @@ static struct gpu_kernel_time describe(const struct exec_gpu *gpu, const struct 
         return item;
     const struct plan_weight *weight = &plan->weights[step->weight[0].weight];
     item.weights = dtype_find(weight->tensor->dtype)->name;
-    item.rows = step->weight[0].row_count;
     item.cols = weight->cols;
+    item.rows = (uint32_t)(call->cost / item.cols / rows_of(program, call));
     return item;
 }
 
@@ -52,10 +60,10 @@ static bool same_group(const struct gpu_kernel_time *a, const struct gpu_kernel_
 static bool group_add(struct gpu_times *times, const struct gpu_kernel_time *item,
                       struct fault *fault)
 {
-    struct gpu_kernel_time *group = times->items;
-    while (group < times->items + times->count && !same_group(group, item))
-        group++;
-    if (group == times->items + times->count) {
+    uint32_t i = 0;
+    while (i < times->count && !same_group(&times->items[i], item))
+        i++;
+    if (i == times->count) {
         struct gpu_kernel_time *items =
             realloc(times->items, (times->count + 1) * sizeof *times->items);
         if (!items)
@@ -64,6 +72,7 @@ static bool group_add(struct gpu_times *times, const struct gpu_kernel_time *ite
         times->items[times->count++] = *item;
         return true;
     }
+    struct gpu_kernel_time *group = &times->items[i];
     group->dispatches += item->dispatches;
     group->time_ns += item->time_ns;
     group->bytes += item->bytes;
@@ -83,13 +92,13 @@ static bool call_add(const struct timing *timing, const struct gpu_call *call, u
 {
     struct exec_gpu *gpu = timing->gpu;
     const struct gpu_program *program = timing->recording->program;
-    struct gpu_kernel_time item = describe(gpu, call);
+    struct gpu_kernel_time item = describe(gpu, program, call);
     item.dispatches = call->matmul ? gpu_matmul_dispatches(call->matmul) : 1;
     item.time_ns = gpu_timing_read(exec_device(gpu), slot - 1, slot);
     item.bytes = call->weight_bytes;
     if (call->matmul)
-        item.products = call->outputs ? call->cost / program->outputs * timing->part.outputs
-                                      : call->cost / program->tokens * timing->part.count;
+        item.products = (uint64_t)item.rows * item.cols *
+                        (call->outputs ? timing->part.outputs : timing->part.count);
     if (call->key_cost && timing->part.count == 1)
         item.bytes += cache_bytes(gpu, call, gpu->batch.position + timing->part.first);
     return group_add(timing->times, &item, fault);

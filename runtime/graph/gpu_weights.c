@@ -26,6 +26,23 @@ static bool is_norm_vector(const struct plan *plan, uint32_t weight)
     return false;
 }
 
+/* True when only steps of the last host_layers layers read the matrix. */
+static bool matrix_hosted(const struct gpu_weights *weights, uint32_t matrix)
+{
+    const struct plan *plan = weights->plan;
+    bool used = false, hosted = true;
+    for (uint32_t i = 0; i < plan->step_count; i++)
+        for (uint32_t j = 0; j < PLAN_WEIGHT_MAX; j++) {
+            uint32_t weight = plan->steps[i].weight[j].weight, layer = plan->steps[i].layer;
+            if (weight == PLAN_NONE || weights->places[weight].matrix != matrix)
+                continue;
+            used = true;
+            hosted = hosted && layer != PLAN_NONE &&
+                     (uint64_t)layer + weights->host_layers >= plan->layer_count;
+        }
+    return used && hosted;
+}
+
 /* The name of some weight in the matrix, for messages. */
 static const char *matrix_name(const struct gpu_weights *weights, uint32_t matrix)
 {
@@ -81,20 +98,23 @@ static bool matrix_place(struct gpu_weights *weights, const struct gpu_device *d
     const char *name = matrix_name(weights, index);
     struct gpu_matrix *matrix = &weights->matrices[index];
     uint32_t item;
-    weights->matrix_items[index] = weights->pool.item_count;
+    weights->hosted[index] = matrix_hosted(weights, index);
+    struct gpu_pool *pool = weights_pool(weights, index);
+    weights->matrix_items[index] = pool->item_count;
     if (!matrix_cut(weights, device, index, fault))
         return false;
     for (uint32_t i = 0; i < matrix->shard_count; i++)
         for (uint32_t p = 0; p < planes_count(matrix->dtype); p++) {
             uint64_t size = planes_size(matrix->dtype, matrix->interleave, matrix->cols,
                                         matrix->shards[i].row_count, p);
-            if (!gpu_pool_add(&weights->pool, device, size, name, &item, fault))
+            if (!gpu_pool_add(pool, device, size, name, &item, fault))
                 return false;
         }
     if (!matrix_biased(weights, index))
         return true;
     weights->biases[index].size = (uint64_t)matrix->rows * sizeof(float);
-    return gpu_pool_add(&weights->pool, device, weights->biases[index].size, name, &item, fault);
+    return gpu_pool_add(&weights->pool, device, weights->biases[index].size, name,
+                        &weights->bias_items[index], fault);
 }
 
 static bool vector_place(struct gpu_weights *weights, const struct gpu_device *device,
@@ -114,25 +134,29 @@ static bool arrays_create(struct gpu_weights *weights, struct fault *fault)
     weights->matrices = calloc(count, sizeof *weights->matrices);
     weights->biases = calloc(count, sizeof *weights->biases);
     weights->matrix_items = calloc(count, sizeof *weights->matrix_items);
+    weights->hosted = calloc(count, sizeof *weights->hosted);
+    weights->bias_items = calloc(count, sizeof *weights->bias_items);
     weights->places = calloc(count, sizeof *weights->places);
     weights->vectors = calloc(count, sizeof *weights->vectors);
     weights->vector_items = calloc(count, sizeof *weights->vector_items);
-    return (weights->matrices && weights->biases && weights->matrix_items && weights->places &&
-            weights->vectors && weights->vector_items) ||
+    return (weights->matrices && weights->biases && weights->matrix_items && weights->hosted &&
+            weights->bias_items && weights->places && weights->vectors && weights->vector_items) ||
            fault_set(fault, FAULT_MEMORY, "no memory for a table of %u weights", count);
 }
 
-bool gpu_weights_place(struct gpu_device *device, const struct plan *plan, struct gpu_weights **out,
-                       struct fault *fault)
+bool gpu_weights_place(struct gpu_device *device, const struct plan *plan, uint32_t host_layers,
+                       struct gpu_weights **out, struct fault *fault)
 {
     struct gpu_weights *weights = *out = calloc(1, sizeof *weights);
     if (!weights)
         return fault_set(fault, FAULT_MEMORY, "no memory for the weights");
     weights->plan = plan;
+    weights->host_layers = host_layers;
     if (!arrays_create(weights, fault))
         return false;
     gpu_pool_init(&weights->pool, device, "weights", GPU_MEMORY_DEVICE);
-    weights->pool.unfilled = true;
+    gpu_pool_init(&weights->host, device, "weights in host memory", GPU_MEMORY_HOST);
+    weights->pool.unfilled = weights->host.unfilled = true;
     weights->matrix_count = gpu_join_weights(plan, gpu_matmul_interleave(gpu_device_info(device)),
                                              weights->places, weights->matrices);
     for (uint32_t i = 0; i < weights->matrix_count; i++)
@@ -149,11 +173,14 @@ void gpu_weights_free(struct gpu_device *device, struct gpu_weights *weights)
     if (!weights)
         return;
     gpu_pool_free(&weights->pool, device);
+    gpu_pool_free(&weights->host, device);
     for (uint32_t i = 0; i < weights->matrix_count; i++)
         free(weights->matrices[i].shards);
     free(weights->matrices);
     free(weights->biases);
     free(weights->matrix_items);
+    free(weights->hosted);
+    free(weights->bias_items);
     free(weights->places);
     free(weights->vectors);
     free(weights->vector_items);

@@ -16,11 +16,14 @@ struct gpu_place {   /* where the rows of a weight begin */
 
 struct gpu_weights {
     const struct plan *plan;
-    struct gpu_pool pool;
+    uint32_t host_layers;        /* the last layers, whose matrices lie in host memory */
+    struct gpu_pool pool, host;  /* of the device, and of host memory */
     struct gpu_matrix *matrices; /* [matrix_count] */
+    bool *hosted;                /* [matrix_count] it lies in the host pool */
     struct gpu_range *biases;    /* [matrix_count] float32 [rows], 0 where a step has none; size 0:
                                     no step has one */
-    uint32_t *matrix_items;      /* [matrix_count] first pool item: shards' planes, then the bias */
+    uint32_t *matrix_items;      /* [matrix_count] first item in its pool: shards' planes */
+    uint32_t *bias_items;        /* [matrix_count] item of the bias in the device's pool */
     uint32_t matrix_count;
     struct gpu_place *places;  /* [weight_count] */
     struct gpu_range *vectors; /* [weight_count] float32 [cols] of norms; size 0: not used so */
@@ -29,8 +32,8 @@ struct gpu_weights {
 
 /* Decides matrices and shards and places everything in the pool, without allocating on the device:
  * the memory plan stops here, loading goes on. gpu_weights_free also after a failure. */
-bool gpu_weights_place(struct gpu_device *device, const struct plan *plan, struct gpu_weights **out,
-                       struct fault *fault);
+bool gpu_weights_place(struct gpu_device *device, const struct plan *plan, uint32_t host_layers,
+                       struct gpu_weights **out, struct fault *fault);
 
 /* Puts every weight that is used as a matrix into one (gpu_join.c): fills places, and dtype, rows,
  * cols and interleave of matrices; both are zeroed arrays of [weight_count]. Returns the number of
@@ -42,6 +45,12 @@ static inline const struct gpu_matrix *weights_matrix(const struct gpu_weights *
                                                       uint32_t weight)
 {
     return &weights->matrices[weights->places[weight].matrix];
+}
+
+/* The pool that a matrix lies in. */
+static inline struct gpu_pool *weights_pool(struct gpu_weights *weights, uint32_t matrix)
+{
+    return weights->hosted[matrix] ? &weights->host : &weights->pool;
 }
 
 /* First row of a reference inside its matrix. */

@@ -274,9 +274,9 @@ static void ranges_resolve(struct gpu_weights *weights)
         struct gpu_matrix *matrix = &weights->matrices[i];
         for (uint32_t s = 0; s < matrix->shard_count; s++)
             for (uint32_t p = 0; p < planes_count(matrix->dtype); p++)
-                matrix->shards[s].plane[p] = gpu_pool_range(&weights->pool, item++);
+                matrix->shards[s].plane[p] = gpu_pool_range(weights_pool(weights, i), item++);
         if (weights->biases[i].size)
-            weights->biases[i] = gpu_pool_range(&weights->pool, item);
+            weights->biases[i] = gpu_pool_range(&weights->pool, weights->bias_items[i]);
     }
     for (uint32_t i = 0; i < weights->plan->weight_count; i++)
         if (weights->vectors[i].size)
@@ -285,7 +285,8 @@ static void ranges_resolve(struct gpu_weights *weights)
 
 static bool weights_fill(struct loader *loader, struct fault *fault)
 {
-    if (!gpu_pool_allocate(&loader->weights->pool, loader->device, fault))
+    if (!gpu_pool_allocate(&loader->weights->pool, loader->device, fault) ||
+        !gpu_pool_allocate(&loader->weights->host, loader->device, fault))
         return false;
     ranges_resolve(loader->weights);
     return workers_create(loader, fault) && matrices_load(loader, fault) &&
@@ -293,12 +294,12 @@ static bool weights_fill(struct loader *loader, struct fault *fault)
 }
 
 bool gpu_weights_load(struct gpu_device *device, const struct plan *plan, const struct gguf *gguf,
-                      struct parallel *parallel, progress_fn progress, void *context,
-                      struct gpu_weights **out, struct fault *fault)
+                      uint32_t host_layers, struct parallel *parallel, progress_fn progress,
+                      void *context, struct gpu_weights **out, struct fault *fault)
 {
     struct gpu_weights *weights;
     *out = NULL;
-    if (!gpu_weights_place(device, plan, &weights, fault)) {
+    if (!gpu_weights_place(device, plan, host_layers, &weights, fault)) {
         gpu_weights_free(device, weights);
         return false;
     }

@@ -66,7 +66,24 @@ static void mark_end(struct tokenizer *tokenizer, int32_t id, bool known_spellin
         *kind = TOKEN_CONTROL;
 }
 
-static bool find_ends(struct tokenizer *tokenizer, struct fault *fault)
+/* lichen's key: what ends an answer where eos, eot and eom are too few. */
+static bool read_ends(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
+{
+    const char *key = "tokenizer.ggml.end_token_ids";
+    const int32_t *ids = NULL;
+    size_t count = 0;
+    if (!gguf_i32_array(gguf, key, false, SIZE_MAX, &ids, &count, fault))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (ids[i] < 0 || (uint32_t)ids[i] >= tokenizer->count)
+            return fault_set(fault, FAULT_FORMAT, "%s[%zu]: %d is no token, the vocabulary has %u",
+                             key, i, ids[i], tokenizer->count);
+        mark_end(tokenizer, ids[i], false);
+    }
+    return true;
+}
+
+static bool find_ends(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
 {
     tokenizer->ends = arena_alloc(&tokenizer->arena, tokenizer->count, sizeof *tokenizer->ends);
     if (!tokenizer->ends)
@@ -82,7 +99,7 @@ static bool find_ends(struct tokenizer *tokenizer, struct fault *fault)
         clear_end(tokenizer, "<|end|>");
     if (ends_with(tokenizer, "<|tool_response>"))
         clear_end(tokenizer, "</s>");
-    return true;
+    return read_ends(tokenizer, gguf, fault);
 }
 
 static bool read_id(const struct tokenizer *tokenizer, const struct gguf *gguf, const char *key,
@@ -159,5 +176,5 @@ static bool read_flags(struct tokenizer *tokenizer, const struct gguf *gguf, str
 bool specials_read(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
 {
     return read_ids(tokenizer, gguf, fault) && read_flags(tokenizer, gguf, fault) &&
-           find_ends(tokenizer, fault);
+           find_ends(tokenizer, gguf, fault);
 }

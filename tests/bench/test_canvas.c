@@ -190,9 +190,8 @@ static void test_axis(void **state)
     static const struct {
         double low, high, min, max;
         const char *second;
-    } cases[] = {{0, 97, 0, 100, "20"},      {0, 0.037, 0, 0.04, "0.01"},
-                 {0, 12345, 0, 15000, "5k"}, {0, 3.2e7, 0, 4e7, "10M"},
-                 {-3, 3, -3, 3, "-2"},       {0, 2.4, 0, 2.5, "0.5"},
+    } cases[] = {{0, 97, 0, 100, "20"},     {0, 0.037, 0, 0.04, "0.01"}, {0, 12345, 0, 15000, "5k"},
+                 {0, 3.2e7, 0, 4e7, "10M"}, {-3, 3, -3, 3, "-2"},        {0, 2.4, 0, 2.5, "0.5"},
                  {5, 5, 5, 10, "6"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         axis_fit(&axis, cases[i].low, cases[i].high, false, 6);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,6 +125,10 @@ static void test_usage_errors(void **state)
     assert_refused(&ran, 2, "unexpected 'more'");
     ran = LICHEN("plan", "--kv", "q4");
     assert_refused(&ran, 2, "--kv: expected f16|f32|q8_0");
+    ran = LICHEN("plan", "--gpu-layers", "some");
+    assert_refused(&ran, 2, "--gpu-layers: expected a whole number, auto or all, found 'some'");
+    ran = LICHEN("plan", "--memory", "0");
+    assert_refused(&ran, 2, "--memory: expected a size as 512M or 2G, found '0'");
     ran = LICHEN("logits", "model.gguf");
     assert_refused(&ran, 2, "--ids and --output are needed");
     ran = LICHEN("logits", "model.gguf", "--ids", "1,x", "-o", OUT "/x.npy");
@@ -382,7 +387,7 @@ static void test_plan(void **state)
     assert_done(&ran, "it fits");
     ran = LICHEN("plan", STORIES, CPU, "--ctx", "256", "--json");
     json_t *document = json_of(&ran), *heaps = json_object_get(document, "heaps");
-    KEYS(document, "schema", "ctx", "heaps", "fits", "nearest");
+    KEYS(document, "schema", "ctx", "layers", "host_layers", "heaps", "fits", "nearest");
     assert_int_equal(json_integer_value(json_object_get(document, "ctx")), 256);
     assert_true(json_is_true(json_object_get(document, "fits")));
     assert_true(json_array_size(heaps) >= 1);
@@ -390,6 +395,30 @@ static void test_plan(void **state)
         KEYS(json_array_get(heaps, i), "name", "capacity", "free", "weights", "kv", "activations",
              "staging", "total");
     json_decref(document);
+}
+
+/* What the plan says does not fit is refused by what would load it, and layers that were moved are
+ * told of (moved into a heap of their own: tests/engine/test_layers.c). */
+static void test_no_room(void **state)
+{
+    (void)state;
+    NEED(STORIES);
+    char size[32];
+    struct ran ran = LICHEN("plan", STORIES, "--ctx", "512", "--json");
+    json_t *document = json_of(&ran), *heaps = json_object_get(document, "heaps");
+    json_t *total = json_object_get(json_array_get(heaps, 0), "total");
+    snprintf(size, sizeof size, "%lld", (long long)json_integer_value(total) - 1);
+    json_decref(document);
+    ran = LICHEN("plan", STORIES, "--memory", size, "--ctx", "512");
+    assert_done(&ran, "it does not fit; nearest that does: --ctx 256");
+    ran = LICHEN("run", STORIES, "--raw", "-p", "x", "--memory", size, "--ctx", "512");
+    assert_refused(&ran, 1, "what fits: --ctx 256");
+    ran = LICHEN("plan", STORIES, "--gpu-layers", "2", "--ctx", "256");
+    assert_done(&ran, "3 of 5 layers in host memory\nit fits");
+    ran = LICHEN("run", STORIES, "--raw", "-p", "Once", "-n", "2", "--gpu-layers", "2");
+    assert_int_equal(ran.status, 0);
+    assert_non_null(strstr(ran.err, "3 of 5 layers lie in host memory"));
+    ran_free(&ran);
 }
 
 /* ---- answers ---- */
@@ -575,6 +604,22 @@ static void test_logits(void **state)
     assert_int_equal(count_entries(OUT, ".part-"), 0);
 }
 
+/* A limit on the size of files is one line, no death by a signal, and leaves nothing behind. */
+static void test_file_size_limit(void **state)
+{
+    (void)state;
+    NEED(STORIES);
+    struct rlimit before, limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = (struct rlimit){4096, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct ran ran =
+        LICHEN("logits", STORIES, CPU, "--ids", "1,2,3,4", "-o", OUT "/limit.npy", "--quiet");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_refused(&ran, 1, "limit.npy: ");
+    assert_int_equal(count_entries(OUT, "limit.npy"), 0);
+}
+
 static void test_logits_failures(void **state)
 {
     (void)state;
@@ -672,6 +717,7 @@ static void test_bench_shape(void **state)
     assert_int_equal(json_array_size(results), 2);
     assert_int_equal(json_array_size(kernels), 2);
     assert_true(json_is_null(json_object_get(json_object_get(document, "start"), "cold_s")));
+    assert_true(json_is_true(json_object_get(json_object_get(document, "model"), "made_up")));
     json_t *decode = json_array_get(kernels, 1), *group;
     assert_string_equal(json_string_value(json_object_get(decode, "test")), "decode");
     assert_int_equal(
@@ -722,6 +768,7 @@ int main(void)
         cmocka_unit_test(test_devices),
         cmocka_unit_test(test_info),
         cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_run_json),
         cmocka_unit_test(test_run_golden_cpu),
         cmocka_unit_test(test_run_golden_default),
@@ -731,6 +778,7 @@ int main(void)
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_logits),
         cmocka_unit_test(test_logits_failures),
+        cmocka_unit_test(test_file_size_limit),
         cmocka_unit_test(test_interrupt),
         cmocka_unit_test(test_bench),
         cmocka_unit_test(test_bench_shape),

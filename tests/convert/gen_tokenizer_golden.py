@@ -235,6 +235,26 @@ def train_byte_level(corpus):
         [pre_tokenizers.Split(Regex(QWEN2), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     trainer = trainers.BpeTrainer(vocab_size=600, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
     whole = trained(tokenizer, trainer, corpus)
+    folder = os.path.join(HERE, "tokenizers", "vocab-merges")  # as MOSS has it
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "vocab.json"), "w", encoding="utf-8") as file:
+        json.dump(whole["model"]["vocab"], file, ensure_ascii=False)
+    with open(os.path.join(folder, "merges.txt"), "w", encoding="utf-8") as file:
+        file.write("#version: 0.2\n" + "".join(" ".join(merge) + "\n" for merge in whole["model"]["merges"]))
+    count = len(whole["model"]["vocab"])
+    runs = [" " * size for size in range(31, 1, -1)] + ["\t" * size for size in range(9, 1, -1)]
+    ids = {text: count + i for i, text in enumerate(runs + ["<eoh>", "<eom>", "<eot>"])}
+    for name, value in (("added_tokens.json", ids), ("tokenizer_config.json", {"tokenizer_class": "MossTokenizer"}),
+                        ("special_tokens_map.json", {"eos_token": "<eom>"})):
+        with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+            json.dump(value, file)
+    plain = Tokenizer(models.BPE.from_file(os.path.join(folder, "vocab.json"), os.path.join(folder, "merges.txt")))
+    plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    plain.add_tokens([AddedToken(text, normalized=False) for text in ids])
+    assert all(plain.token_to_id(text) == number for text, number in ids.items())
+    write(os.path.join(folder, "golden.json"), [[text, plain.encode(text).ids, "<eo" in text]
+                                                for text in random_texts(["<eoh>", "<eom>"], 80, 7)])
+
     letters = {}
     codes = list(range(33, 127)) + list(range(161, 173)) + list(range(174, 256))
     for byte in codes:

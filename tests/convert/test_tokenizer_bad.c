@@ -68,6 +68,10 @@ static const struct {
     {JSON("{\"a\":0,\"b\":0}", "[]"), "id 0: two tokens, \"a\" and \"b\""},
     {JSON("{\"\\ud800\":0}", "[]"), "not valid JSON"},
     {JSON("{\"a\":0", "[]"), "expected ',' or '}'"},
+    {JSON("{\"a\":0 \"b\":1}", "[]"), "expected ',' or '}'"},
+    {JSON(AB, "[\"a b\" \"a b\"]"), "expected ',' or ']'"},
+    {ADDED("[{\"content\":\"c\",\"id\":3} 1]"), "expected ',' or ']'"},
+    {UNIGRAM("\"vocab\":[[\"a\",0] 1]"), "expected ',' or ']'"},
     {JSON(AB, "{}"), "expected an array"},
     {JSON(AB, "[1]"), "expected an array"},
     {JSON(AB, "[\"ab\"]"), "merge 0: \"ab\", expected two parts"},
@@ -110,6 +114,13 @@ static const struct {
     {PRE(SPLIT("\\\\p{L}+", "Isolated", "false")), "\\\\p{L}+"},
     {PRE(SPLIT("\\\\p{N}", "MergedWithNext", "false")), "does not know"},
     {PRE(SPLIT("\\\\p{N}", "Isolated", "true")), "does not know"},
+    {"{\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Punctuation\","
+     "\"behavior\":"
+     "\"Contiguous\"},{\"type\":\"ByteLevel\",\"add_prefix_space\":false},{\"type\":\"Digits\","
+     "\"individual_digits\":false},{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[0-9][0-9][0-9]\"},"
+     "\"behavior\":\"Isolated\",\"invert\":false}]}," MODEL("{\"¼\":0,\"a\":1,\"¼a\":2}",
+                                                            "[\"¼ a\"]") "}",
+     "token 2, \"¼a\": the pre_tokenizer cuts it between bytes"},
     {PRE("{\"type\":\"Sequence\",\"pretokenizers\":1}"), "does not know"},
     {"{" BYTES ",\"normalizer\":{\"type\":\"Lowercase\"}," MODEL(AB, "[\"a b\"]") "}",
      "normalizer: a byte-level vocabulary cannot express it: {\"type\":\"Lowercase\"}"},

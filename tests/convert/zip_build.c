@@ -49,7 +49,7 @@ static void put_common(struct output *output, const struct zip_entry *entry)
 
 uint8_t *zip_build(const struct zip_entry *entries, size_t count, size_t *size)
 {
-    size_t room = 22, offsets[16] = {0};
+    size_t room = 22, offsets[256] = {0};
     for (size_t i = 0; i < count; i++)
         room += 30 + 46 + 2 * strlen(entries[i].name) + entries[i].size;
     struct output output = {malloc(room), 0};

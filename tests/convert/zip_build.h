@@ -15,7 +15,7 @@ struct zip_entry {
     int same_place;         /* shares the bytes of the entry before */
 };
 
-/* malloc'd */
+/* At most 256 entries; malloc'd. */
 uint8_t *zip_build(const struct zip_entry *entries, size_t count, size_t *size);
 
 #endif

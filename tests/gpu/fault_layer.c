@@ -7,6 +7,8 @@
  *                             with garbage. The layer sets VKFAULT_HIT=1 when it happens.
  *   VKFAULT=...:once            the same, but never a second time while VKFAULT_HIT is set
  *   VKFAULT_POISON=1          every fresh host-visible allocation is filled with 0xFF
+ *   VKFAULT_HEAP=BYTES        the device's memory is a heap of that size that is not mapped, and
+ * the driver's is a second one, host visible: a card. More than BYTES is out of device memory
  *   VKFAULT_SLOW=FACTOR       timestamps run that many times as fast: a slow device
  *
  * Counters are not atomic: one instance, one device and one submitting thread at a time. */
@@ -23,6 +25,7 @@ static PFN_vkEnumeratePhysicalDevices next_enumerate;
 static PFN_vkGetPhysicalDeviceMemoryProperties next_memory_properties;
 static VkInstance current_instance;
 static VkDevice current_device;
+static PFN_vkGetPhysicalDeviceMemoryProperties2 next_memory_properties_2;
 static VkPhysicalDeviceMemoryProperties memory_properties;
 static int lost;
 
@@ -127,6 +130,67 @@ DEVICE_CALLS(X)
 CREATE_CALLS(X)
 #undef X
 
+/* ---- a card: type 0 in heap 0 is the device's, type 1 in heap 1 the host's ---- */
+
+static VkDeviceSize card_used; /* never given back: one device a test */
+static uint32_t card_type;     /* the driver's type that both stand for */
+
+static VkDeviceSize card_size(void)
+{
+    const char *size = getenv("VKFAULT_HEAP");
+    return size ? (VkDeviceSize)atoll(size) : 0;
+}
+
+static void card_properties(VkPhysicalDeviceMemoryProperties *memory)
+{
+    if (!card_size())
+        return;
+    const VkMemoryPropertyFlags host =
+        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    VkDeviceSize size = memory->memoryHeaps[0].size;
+    card_type = 0;
+    while (card_type + 1 < memory->memoryTypeCount &&
+           (memory->memoryTypes[card_type].propertyFlags & host) != host)
+        card_type++;
+    memset(memory, 0, sizeof *memory);
+    memory->memoryHeapCount = memory->memoryTypeCount = 2;
+    memory->memoryHeaps[0] = (VkMemoryHeap){card_size(), VK_MEMORY_HEAP_DEVICE_LOCAL_BIT};
+    memory->memoryHeaps[1] = (VkMemoryHeap){size, 0};
+    memory->memoryTypes[0] = (VkMemoryType){VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 0};
+    memory->memoryTypes[1] = (VkMemoryType){host, 1};
+}
+
+static VKAPI_ATTR void VKAPI_CALL my_vkGetPhysicalDeviceMemoryProperties(
+    VkPhysicalDevice physical, VkPhysicalDeviceMemoryProperties *memory)
+{
+    next_memory_properties(physical, memory);
+    card_properties(memory);
+}
+
+static VKAPI_ATTR void VKAPI_CALL my_vkGetPhysicalDeviceMemoryProperties2(
+    VkPhysicalDevice physical, VkPhysicalDeviceMemoryProperties2 *memory)
+{
+    next_memory_properties_2(physical, memory);
+    card_properties(&memory->memoryProperties);
+    for (VkBaseOutStructure *next = memory->pNext; next && card_size(); next = next->pNext)
+        if (next->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT) {
+            VkPhysicalDeviceMemoryBudgetPropertiesEXT *budget = (void *)next;
+            budget->heapBudget[1] = budget->heapBudget[0];
+            budget->heapUsage[1] = budget->heapUsage[0];
+            budget->heapBudget[0] = card_size();
+            budget->heapUsage[0] = card_used;
+        }
+}
+
+static VKAPI_ATTR void VKAPI_CALL my_vkGetBufferMemoryRequirements(
+    VkDevice device, VkBuffer buffer, VkMemoryRequirements *requirements)
+{
+    ((PFN_vkGetBufferMemoryRequirements)next_device(device, "vkGetBufferMemoryRequirements"))(
+        device, buffer, requirements);
+    if (card_size())
+        requirements->memoryTypeBits = 3;
+}
+
 static void poison(VkDevice device, const VkMemoryAllocateInfo *info, VkDeviceMemory memory)
 {
     PFN_vkMapMemory map = (PFN_vkMapMemory)next_device(device, "vkMapMemory");
@@ -146,10 +210,18 @@ static VKAPI_ATTR VkResult VKAPI_CALL my_vkAllocateMemory(VkDevice device,
                                                           VkDeviceMemory *out)
 {
     VkResult result = HIT(vkAllocateMemory, 0, out, sizeof *out);
+    VkMemoryAllocateInfo passed = *info;
     if (result)
         return result;
-    result = ((PFN_vkAllocateMemory)next_device(device, "vkAllocateMemory"))(device, info,
+    if (card_size() && info->memoryTypeIndex == 0 && info->allocationSize > card_size() - card_used)
+        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    if (card_size())
+        passed.memoryTypeIndex = card_type;
+    result = ((PFN_vkAllocateMemory)next_device(device, "vkAllocateMemory"))(device, &passed,
                                                                              allocator, out);
+    if (result == VK_SUCCESS && card_size() && info->memoryTypeIndex == 0)
+        card_used += info->allocationSize;
+    info = &passed;
     if (result == VK_SUCCESS && getenv("VKFAULT_POISON"))
         poison(device, info, *out);
     return result;
@@ -214,6 +286,9 @@ static VKAPI_ATTR VkResult VKAPI_CALL my_vkCreateInstance(const VkInstanceCreate
         (PFN_vkEnumeratePhysicalDevices)next_instance(*out, "vkEnumeratePhysicalDevices");
     next_memory_properties = (PFN_vkGetPhysicalDeviceMemoryProperties)next_instance(
         *out, "vkGetPhysicalDeviceMemoryProperties");
+    next_memory_properties_2 = (PFN_vkGetPhysicalDeviceMemoryProperties2)next_instance(
+        *out, "vkGetPhysicalDeviceMemoryProperties2");
+    card_used = 0;
     return VK_SUCCESS;
 }
 
@@ -257,6 +332,9 @@ static PFN_vkVoidFunction mine(const char *name)
     MINE(vkGetQueryPoolResults)
     MINE(vkCreateInstance)
     MINE(vkEnumeratePhysicalDevices)
+    MINE(vkGetPhysicalDeviceMemoryProperties)
+    MINE(vkGetPhysicalDeviceMemoryProperties2)
+    MINE(vkGetBufferMemoryRequirements)
     MINE(vkCreateDevice)
 #undef MINE
     if (strcmp(name, "vkGetDeviceProcAddr") == 0)

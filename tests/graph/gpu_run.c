@@ -22,7 +22,7 @@ void gpu_run_open(struct gpu_run *run, const struct gpu_options *options, bool a
         run->device->probe.info.unified_memory = false; /* run parameters are copied */
     }
     run->plan = plan;
-    must(gpu_weights_load(run->device, plan, gguf, parallel, NULL, NULL, &run->weights, &fault),
+    must(gpu_weights_load(run->device, plan, gguf, 0, parallel, NULL, NULL, &run->weights, &fault),
          &fault);
 }
 

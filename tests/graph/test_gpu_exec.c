@@ -59,7 +59,7 @@ static void test_memory(void **state)
         .context = RANDOM_CONTEXT, .batch_max = 512, .outputs_max = 40, .kv = KV_F16};
     pair_open(&pair, 512, 40);
     struct gpu_device *device = pair.run.device;
-    must(exec_gpu_memory(device, &pair.random.rig.plan, &options, &planned, &fault), &fault);
+    must(exec_gpu_memory(device, &pair.random.rig.plan, 0, &options, &planned, &fault), &fault);
     exec_gpu_memory_used(pair.exec, pair.run.weights, &used);
     assert_memory_equal(&planned, &used, sizeof used);
     for (uint32_t i = 0; i < gpu_device_info(device)->heap_count; i++)

@@ -21,7 +21,7 @@ static bool life(struct fault *fault)
     int32_t id;
     float logit;
     bool lived = gpu_open(&options, &device, fault) &&
-                 gpu_weights_load(device, &random_plan.rig.plan, random_plan.rig.gguf,
+                 gpu_weights_load(device, &random_plan.rig.plan, random_plan.rig.gguf, 0,
                                   random_plan.rig.parallel, NULL, NULL, &weights, fault);
     const struct exec_gpu_options wanted = {.device = device,
                                             .plan = &random_plan.rig.plan,

@@ -238,6 +238,45 @@ static void test_machine(void **state)
     assert_true(memory_available() > 1 << 20); /* Linux */
 }
 
+static void put(const char *name, const char *text)
+{
+    char path[1024], *slash;
+    snprintf(path, sizeof path, "%s", in_folder(name));
+    slash = strrchr(path, '/');
+    *slash = 0;
+    assert_true(folder_create(path, NULL));
+    *slash = '/';
+    assert_true(file_save(path, text, strlen(text), 0600, NULL));
+}
+
+/* Limits of the process's group and of those above it count, less what could be given back. */
+static void test_memory_of_groups(void **state)
+{
+    (void)state;
+    char proc[600], groups[600];
+    snprintf(proc, sizeof proc, "%s/proc", folder);
+    snprintf(groups, sizeof groups, "%s/groups", folder);
+    assert_int_equal(memory_available_in(proc, groups), 0);
+    put("proc/meminfo", "MemTotal: 9 kB\nMemAvailable:   1000 kB\n");
+    assert_int_equal(memory_available_in(proc, groups), 1024000);
+    put("proc/self/cgroup", "1:name=systemd:/elsewhere\n0::/a/b\n");
+    put("groups/memory.max", "100\n"); /* no memory.current: no group that counts */
+    put("groups/a/b/memory.max", "max\n");
+    put("groups/a/b/memory.current", "70\n");
+    put("groups/a/memory.max", "900000\n");
+    put("groups/a/memory.current", "500000\n");
+    assert_int_equal(memory_available_in(proc, groups), 400000);
+    put("groups/a/memory.stat", "anon 5\ninactive_file 300000\nfile 4\n");
+    assert_int_equal(memory_available_in(proc, groups), 700000);
+    put("groups/a/b/memory.max", "50\n");
+    assert_int_equal(memory_available_in(proc, groups), 0);
+    put("groups/a/b/memory.max", "100\n");
+    assert_int_equal(memory_available_in(proc, groups), 30);
+    put("proc/self/cgroup", "0::/\n");
+    put("groups/memory.current", "40\n");
+    assert_int_equal(memory_available_in(proc, groups), 60);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -254,6 +293,7 @@ int main(void)
         TEST(test_save_in_current_folder),
         TEST(test_folders),
         TEST(test_machine),
+        TEST(test_memory_of_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
