@@ -32,7 +32,7 @@ _lichen() {
     fi
     mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" bench --help 2>/dev/null |
         sed -n 's/^Types://p')" -- "$word") ;;
-    -f | --file | -o | --output | --compare | --history | --png | --text | --csv | --markdown | --calibration | --save-logits | --base-logits | --report | --imatrix)
+    -f | --file | -o | --output | --compare | --history | --png | --text | --csv | --markdown | --calibration | --save-logits | --base-logits | --report | --imatrix | --dev-text)
         mapfile -t COMPREPLY < <(compgen -o plusdirs -f -- "$word") ;;
     *)
         if [ "${word#-}" != "$word" ]; then # the program itself knows its options
