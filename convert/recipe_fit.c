@@ -101,7 +101,7 @@ static bool items_find(struct fit *fit, struct fault *fault)
     }
     free(values);
     return fit->item_count > 0 ||
-           fault_set(fault, FAULT_ARGUMENT,
+           fault_set(fault, FAULT_UNSUPPORTED,
                      "the calibration says of no tensor what its error costs; make it with lichen "
                      "calibrate --sensitivity");
 }

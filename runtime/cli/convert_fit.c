@@ -80,7 +80,8 @@ bool convert_fit_device(struct recipe *recipe, const struct convert_options *opt
         uint64_t size = recipe_size(recipe), other = total > size ? total - size : 0;
         budget = bytes > other ? bytes - other : 0;
         if (!recipe_fit(recipe, options->calibration, budget, options->threads, &common->fault))
-            return fault_context(&common->fault,
+            return common->fault.kind == FAULT_ARGUMENT &&
+                   fault_context(&common->fault,
                                  "--fit: of %" PRIu64 " bytes, %" PRIu64
                                  " are left for the tensors beside cache and activations; take a "
                                  "smaller --ctx or --kv q8_0",

@@ -148,6 +148,40 @@ static void test_sensitivity(void **state)
     assert_refused(&ran, 2, "--dev-text");
 }
 
+/* What --fit chose opens within the bytes that it was given, and --bpw keeps to its bits. */
+static void test_fit(void **state)
+{
+    (void)state;
+    const char *fitted = FOLDER "/fitted.gguf";
+    static const uint64_t sizes[] = {1085440, 1240000};
+    must_run(LICHEN("calibrate", STORIES, "--text", TEXT, "--ctx", "32", "--chunks", "2",
+                    "--sensitivity", "--hessian", "-o", OUT));
+    for (int i = 0; i < 2; i++) {
+        char size[32];
+        snprintf(size, sizeof size, "%llu", (unsigned long long)sizes[i]);
+        must_run(LICHEN("convert", STORIES, "-o", fitted, "--fit", size, "--ctx", "256", "--kv",
+                        "q8_0", "--device", "cpu", "--imatrix", OUT, "--refine", "--force"));
+        struct ran ran =
+            LICHEN("plan", fitted, "--ctx", "256", "--kv", "q8_0", "--device", "cpu", "--json");
+        const char *total = strstr(ran.out, "\"total\":");
+        assert_non_null(total);
+        uint64_t found = strtoull(total + strlen("\"total\":"), NULL, 10);
+        print_message("--fit %s: %llu\n", size, (unsigned long long)found);
+        assert_true(found <= sizes[i] && found > sizes[i] - sizes[i] / 50);
+        ran_free(&ran);
+    }
+    struct ran ran = LICHEN("convert", STORIES, "-o", fitted, "--fit", "100K", "--ctx", "256",
+                            "--device", "cpu", "--imatrix", OUT, "--force");
+    assert_refused(&ran, 2, "--fit: of 102400 bytes, 0 are left");
+    ran = LICHEN("convert", STORIES, "-o", fitted, "--bpw", "5", "--imatrix", OUT, "--force");
+    assert_refused(&ran, 2, "the smallest types take");
+    ran = LICHEN("convert", STORIES, "-o", fitted, "--bpw", "9", "--force");
+    assert_refused(&ran, 2, "--imatrix");
+    ran = LICHEN("convert", STORIES, "-o", fitted, "--refine", "--type", "q4_0", "--force");
+    assert_refused(&ran, 2, "lichen calibrate --hessian");
+    assert_int_equal(count_entries(FOLDER, "outline"), 0);
+}
+
 static void test_wrong_uses(void **state)
 {
     (void)state;
@@ -195,6 +229,7 @@ int main(void)
         cmocka_unit_test_setup(test_moments, setup),
         cmocka_unit_test_setup(test_passes, setup),
         cmocka_unit_test_setup(test_sensitivity, setup),
+        cmocka_unit_test_setup(test_fit, setup),
         cmocka_unit_test_setup(test_wrong_uses, setup),
         cmocka_unit_test_setup(test_interrupt, setup),
     };

@@ -126,7 +126,7 @@ static char *convert(struct run *run, bool calibrated, bool refine, uint32_t thr
                                             .calibration = calibrated ? run->calibration : NULL,
                                             .refine = refine,
                                             .threads = threads};
-    char *bytes;
+    char *bytes = NULL;
     remove(OUTPUT);
     if (!convert_run(&options, NULL, &run->fault) ||
         !file_load(OUTPUT, 1 << 28, &bytes, size, &run->fault))
