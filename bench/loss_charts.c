@@ -7,7 +7,8 @@
 #include <string.h>
 
 const uint32_t loss_colors[LOSS_COLORS] = {0x1B6CA8, 0xD1495B, 0x2F7D5B, 0xE08E1B,
-                                           0x7A4EAB, 0x1A9BA6, 0x8C5A3C, 0x5B6770};
+                                           0x7A4EAB, 0x1A9BA6, 0x8C5A3C, 0x5B6770,
+                                           0x0B3C5D, 0xB5179E, 0x7C8A1F, 0xE07A9A};
 
 enum {
     INK = 0x20262C,
@@ -153,9 +154,31 @@ static void draw_front(const struct frame *frame, const struct point *points, si
     drawing_lines(frame->drawing, front, size, 1.2, 0xB4BDC6);
 }
 
+/* "2", or "1 7 8" where points lie on each other; the first of them says it for all. */
+static void draw_number(const struct frame *frame, const struct point *points, size_t count,
+                        size_t number)
+{
+    char label[64];
+    size_t used = 0;
+    double x = frame_x(frame, points[number].size), y = frame_y(frame, points[number].kld);
+    for (size_t i = 0; i < count; i++) {
+        if (fabs(frame_x(frame, points[i].size) - x) > 8 ||
+            fabs(frame_y(frame, points[i].kld) - y) > 8)
+            continue;
+        if (i < number)
+            return;
+        if (used < sizeof label - 8)
+            used += (size_t)snprintf(label + used, sizeof label - used, used ? " %zu" : "%zu",
+                                     points[i].candidate + 1);
+    }
+    bool right = x + 7 + drawing_text_width(label_size, label) > (double)frame->x.to;
+    drawing_text(frame->drawing, right ? x - 7 : x + 7, y - 4, label_size,
+                 right ? CANVAS_END : CANVAS_START, false,
+                 loss_colors[points[number].candidate % LOSS_COLORS], label);
+}
+
 static void draw_point(const struct frame *frame, const struct point *point)
 {
-    char label[16];
     uint32_t color = loss_colors[point->candidate % LOSS_COLORS];
     double x = frame_x(frame, point->size), y = frame_y(frame, point->kld);
     if (isfinite(point->low) && isfinite(point->high)) {
@@ -167,8 +190,6 @@ static void draw_point(const struct frame *frame, const struct point *point)
             drawing_line(frame->drawing, x - 3, low, x + 3, low, 1.5, color);
     }
     drawing_disc(frame->drawing, x, y, 4, color);
-    snprintf(label, sizeof label, "%zu", point->candidate + 1);
-    drawing_text(frame->drawing, x + 7, y - 4, label_size, CANVAS_START, false, color, label);
 }
 
 bool loss_chart_size(struct drawing *drawing, const json_t *report, const char *text)
@@ -196,6 +217,8 @@ bool loss_chart_size(struct drawing *drawing, const json_t *report, const char *
     draw_front(&frame, points, count);
     for (size_t i = 0; i < count; i++)
         draw_point(&frame, &points[i]);
+    for (size_t i = 0; i < count; i++)
+        draw_number(&frame, points, count, i);
     free(points);
     return true;
 }

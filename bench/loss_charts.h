@@ -6,7 +6,7 @@
 #include "drawing.h"
 #include <jansson.h>
 
-enum { LOSS_SHEET_WIDTH = 380, LOSS_SHEET_HEIGHT = 270, LOSS_COLORS = 8 };
+enum { LOSS_SHEET_WIDTH = 380, LOSS_SHEET_HEIGHT = 270, LOSS_COLORS = 12 };
 
 extern const uint32_t loss_colors[LOSS_COLORS]; /* of candidate i: i % LOSS_COLORS */
 

@@ -37,6 +37,13 @@ static struct loss_estimate estimate(struct work *work, double *means)
     return result;
 }
 
+/* What cannot lie outside low .. high has no interval there. */
+static void limit(struct loss_estimate *estimate, double low, double high)
+{
+    estimate->interval.low = fmax(estimate->interval.low, low);
+    estimate->interval.high = fmin(estimate->interval.high, high);
+}
+
 static struct loss_interval interval_exp(struct loss_interval x)
 {
     return (struct loss_interval){exp(x.low), exp(x.high), x.known};
@@ -106,10 +113,12 @@ static void divergence_figures(struct work *work)
         cut += work->tokens[i].kld_cut;
     }
     figures->jsd = estimate(work, NULL);
+    limit(&figures->jsd, 0, INFINITY);
     figures->kld_cut = cut / (double)work->count;
     for (size_t i = 0; i < work->count; i++)
         work->values[i] = work->tokens[i].kld;
     figures->kld = estimate(work, figures->kld_chunks);
+    limit(&figures->kld, 0, INFINITY);
     percentiles(work, figures->kld_at);
 }
 
@@ -119,12 +128,15 @@ static void agreement_figures(struct work *work)
     for (size_t i = 0; i < work->count; i++)
         work->values[i] = work->tokens[i].top1;
     figures->top1 = estimate(work, NULL);
+    limit(&figures->top1, 0, 1);
     for (size_t i = 0; i < work->count; i++)
         work->values[i] = work->tokens[i].top5 / 5.0;
     figures->top5 = estimate(work, NULL);
+    limit(&figures->top5, 0, 1);
     for (size_t i = 0; i < work->count; i++)
         work->values[i] = work->tokens[i].top10 / 10.0;
     figures->top10 = estimate(work, NULL);
+    limit(&figures->top10, 0, 1);
 }
 
 static void probability_figures(struct work *work)

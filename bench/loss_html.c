@@ -175,7 +175,7 @@ static void result_row(const struct page *page, size_t candidate, const json_t *
 static void result_table(const struct page *page, const char *text)
 {
     put(page, "<div class=wide><table><tr><th class=l>candidate<th>PPL<th>PPL ratio<th>mean KLD, "
-              "nats<th>median<th>99 %<th>max<th>top-1, %<th>top-5, %<th>top-10, %<th>right lost / "
+              "nats<th>median<th>99 %<th>max<th>top-1, %<th>top-5, %<th>top-10, %<th>lost / "
               "won, %<th>&Delta;p rms, points\n");
     for (size_t i = 0; i < json_array_size(list(page, "candidates")); i++) {
         const json_t *result = loss_result(json_array_get(list(page, "candidates"), i), text);
@@ -203,6 +203,9 @@ static void pair_item(const struct page *page, const json_t *pair)
     put(page, ": KLD difference ");
     put_number(page, loss_number(pair, "kld_difference", "value", NULL), 3);
     put_interval(page, json_object_get(json_object_get(pair, "kld_difference"), "ci95"));
+    put(page, ", ");
+    put_number(page, loss_pair_percent(page->report, pair), 2);
+    put(page, " %");
     if (isfinite(needed) && needed > 0 && needed < 1e6)
         fprintf(page->out, "; about %.0f windows needed", needed);
     put(page, "\n");
@@ -213,7 +216,7 @@ static void pair_list(const struct page *page, const char *text)
     bool any = false;
     for (size_t i = 0; i < json_array_size(list(page, "pairs")); i++) {
         const json_t *pair = json_array_get(list(page, "pairs"), i);
-        if (strcmp(loss_string(pair, "text"), text) != 0)
+        if (!loss_pair_shown(page->report, pair, text))
             continue;
         put(page, any ? "" : "<ul>\n");
         any = true;
@@ -385,7 +388,7 @@ static void words(const struct page *page)
         "next-token probabilities from the base's, in nats: 0 = the same model."
         "<dt>PPL<dd>Perplexity: among how many words the model hesitates on average."
         "<dt>top-k<dd>Share of the base's k likeliest tokens that are among the candidate's k."
-        "<dt>right lost / won<dd>Tokens that only the base, or only the candidate, puts first "
+        "<dt>lost / won<dd>Tokens that only the base, or only the candidate, puts first "
         "rightly.<dt>&Delta;p<dd>Change of the probability of the true token.<dt>[ ]<dd>95 % "
         "interval over windows; pairs are compared window by window.</dl>\n");
 }

@@ -37,6 +37,11 @@ static bool open_streams(struct report *report, struct fault *fault)
     if (!(request->base_logits ? loss_streams_add_file(streams, base, fault)
                                : loss_streams_add(streams, &request->base, fault)))
         return false;
+    if (request->base_logits) { /* labels name what differs from this */
+        streams->items[0].variant.activations = LICHEN_ACTIVATIONS_FLOAT;
+        streams->items[0].variant.kv = LICHEN_KV_F16;
+        streams->items[0].variant.device = request->candidates[0].device;
+    }
     for (size_t i = 0; i < request->candidate_count; i++) {
         request->activity(request->context, "loading",
                           report_file_name(request->candidates[i].path));

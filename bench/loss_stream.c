@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS_BYTES = 24 << 20, PIECE_LEAST = 8, PIECE_MOST = 128 };
+enum { ROWS_BYTES = 16 << 20, PIECE_LEAST = 8, PIECE_MOST = 128 };
 
 const char *loss_kv_name(enum lichen_kv kv)
 {

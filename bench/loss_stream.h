@@ -47,7 +47,7 @@ bool loss_streams_add(struct loss_streams *streams, const struct loss_variant *v
                       struct fault *fault);
 /* The base's logits from disk; before any other stream. */
 bool loss_streams_add_file(struct loss_streams *streams, const char *path, struct fault *fault);
-/* Sessions and rows for windows of ctx tokens. Rows of all streams together take about 24 MiB of
+/* Sessions and rows for windows of ctx tokens. Rows of all streams together take about 16 MiB of
  * host memory and as much of the devices', or 8 rows a stream. */
 bool loss_streams_open(struct loss_streams *streams, uint32_t ctx, struct fault *fault);
 /* Closes the sessions; engines stay, and loss_streams_open may follow. */

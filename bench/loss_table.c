@@ -171,21 +171,23 @@ static void pair_line(const json_t *report, const json_t *pair, FILE *out)
     const json_t *second = json_array_get(candidates, loss_index(pair, "b"));
     const char *verdict = loss_string(pair, "verdict");
     double needed = loss_number(pair, "chunks_needed", NULL);
+    bool same = strcmp(verdict, "indistinguishable") == 0;
     shown(loss_string(first, "label"), a);
     shown(loss_string(second, "label"), b);
     with_interval(difference, loss_number(pair, "kld_difference", "value", NULL),
                   json_object_get(json_object_get(pair, "kld_difference"), "ci95"));
-    if (strcmp(verdict, "equal") == 0)
+    if (strcmp(verdict, "equal") == 0) {
         fprintf(out, "  %s and %s are equal\n", a, b);
-    else if (strcmp(verdict, "indistinguishable") != 0)
-        fprintf(out, "  %s is %s than %s: KLD difference %s\n", a, verdict, b, difference);
-    else if (isfinite(needed) && needed < 1e6)
-        fprintf(out,
-                "  %s and %s are not distinguishable: KLD difference %s; about %.0f windows "
-                "needed\n",
-                a, b, difference, needed);
+        return;
+    }
+    if (same)
+        fprintf(out, "  %s and %s are not distinguishable", a, b);
     else
-        fprintf(out, "  %s and %s are not distinguishable: KLD difference %s\n", a, b, difference);
+        fprintf(out, "  %s is %s than %s", a, verdict, b);
+    fprintf(out, ": KLD difference %s, %.2g %%", difference, loss_pair_percent(report, pair));
+    if (same && isfinite(needed) && needed < 1e6)
+        fprintf(out, "; about %.0f windows needed", needed);
+    fputc('\n', out);
 }
 
 static void text_excess(const json_t *report, FILE *out)
@@ -202,7 +204,7 @@ static void text_pairs(const json_t *report, const char *name, FILE *out)
 {
     const json_t *pairs = json_object_get(report, "pairs");
     for (size_t i = 0; i < json_array_size(pairs); i++)
-        if (strcmp(loss_string(json_array_get(pairs, i), "text"), name) == 0)
+        if (loss_pair_shown(report, json_array_get(pairs, i), name))
             pair_line(report, json_array_get(pairs, i), out);
 }
 

@@ -38,9 +38,9 @@ const json_t *loss_result(const json_t *stream, const char *text)
 
 /* ---- advice ---- */
 
-/* A reader does not notice what changes the likeliest token 3 times in 100 or less and perplexity
- * by 1 % or less. */
-static const double unnoticed_flips = 0.03, unnoticed_ratio = 1.01;
+/* Not noticed: perplexity grows by 1 % at most, and of 100 next words at most one that the base has
+ * right is wrong. */
+static const double unnoticed_lost = 0.01, unnoticed_ratio = 1.01;
 
 struct advice {
     const json_t *report;
@@ -62,67 +62,87 @@ static void say(struct advice *advice, const char *format, ...)
     va_end(arguments);
 }
 
-static double flips_of(const struct advice *advice, const json_t *candidate)
+static double lost_of(const struct advice *advice, const json_t *candidate)
 {
-    return 1 - loss_number(loss_result(candidate, advice->text), "top1", NULL);
+    return loss_number(loss_result(candidate, advice->text), "flips", "right_to_wrong", NULL);
+}
+
+static double kld_of(const struct advice *advice, const json_t *candidate)
+{
+    return loss_number(loss_result(candidate, advice->text), "kld", "mean", NULL);
+}
+
+static double bytes_of(const json_t *stream)
+{
+    return loss_number(stream, "bytes", NULL);
 }
 
 static bool unnoticed(const struct advice *advice, const json_t *candidate)
 {
     double ratio = loss_number(loss_result(candidate, advice->text), "ppl_ratio", "value", NULL);
-    return flips_of(advice, candidate) <= unnoticed_flips && ratio <= unnoticed_ratio;
+    return lost_of(advice, candidate) <= unnoticed_lost && ratio <= unnoticed_ratio;
 }
 
-/* Smaller in bytes; of equal size, the one of less KLD. */
-static bool smaller(const struct advice *advice, const json_t *a, const json_t *b)
+/* Better to have: fewer bytes; of equal size, clearly less KLD. */
+static bool preferred(const struct advice *advice, const json_t *a, const json_t *b)
 {
-    double x = loss_number(a, "bytes", NULL), y = loss_number(b, "bytes", NULL);
-    if (x != y)
-        return x < y;
-    return loss_number(loss_result(a, advice->text), "kld", "mean", NULL) <
-           loss_number(loss_result(b, advice->text), "kld", "mean", NULL);
+    if (bytes_of(a) != bytes_of(b))
+        return bytes_of(a) < bytes_of(b);
+    return kld_of(advice, a) < 0.99 * kld_of(advice, b);
 }
 
-/* The smallest candidate that is (not) noticed; NULL when there is none. */
-static const json_t *smallest(const struct advice *advice, bool wanted)
+/* The preferred candidate that is not noticed; NULL when there is none. */
+static const json_t *find_good(const struct advice *advice)
 {
     const json_t *found = NULL, *candidates = json_object_get(advice->report, "candidates");
     for (size_t i = 0; i < json_array_size(candidates); i++) {
         const json_t *item = json_array_get(candidates, i);
-        if (!loss_result(item, advice->text) || unnoticed(advice, item) != wanted)
+        if (unnoticed(advice, item) && (!found || preferred(advice, item, found)))
+            found = item;
+    }
+    return found;
+}
+
+static const json_t *find_least(const struct advice *advice)
+{
+    const json_t *found = NULL, *candidates = json_object_get(advice->report, "candidates");
+    for (size_t i = 0; i < json_array_size(candidates); i++) {
+        const json_t *item = json_array_get(candidates, i);
+        if (kld_of(advice, item) >= 0 && (!found || kld_of(advice, item) < kld_of(advice, found)))
+            found = item;
+    }
+    return found;
+}
+
+/* The next smaller file: the largest below `from`, of equal ones the one of less KLD. */
+static const json_t *find_next(const struct advice *advice, const json_t *from)
+{
+    const json_t *found = NULL, *candidates = json_object_get(advice->report, "candidates");
+    for (size_t i = 0; i < json_array_size(candidates); i++) {
+        const json_t *item = json_array_get(candidates, i);
+        if (!(bytes_of(item) < bytes_of(from)) || !(kld_of(advice, item) >= 0))
             continue;
-        if (!found || smaller(advice, item, found))
+        if (!found || bytes_of(item) > bytes_of(found) ||
+            (bytes_of(item) == bytes_of(found) && preferred(advice, item, found)))
             found = item;
     }
     return found;
 }
 
-static const json_t *least_flips(const struct advice *advice)
+static void say_lost(struct advice *advice, const json_t *candidate)
 {
-    const json_t *found = NULL, *candidates = json_object_get(advice->report, "candidates");
-    for (size_t i = 0; i < json_array_size(candidates); i++) {
-        const json_t *item = json_array_get(candidates, i);
-        if (loss_result(item, advice->text) &&
-            (!found || flips_of(advice, item) < flips_of(advice, found)))
-            found = item;
-    }
-    return found;
+    double lost = 100 * lost_of(advice, candidate);
+    say(advice, "%.*f of 100 next words wrong that the base has right", lost < 9.95, lost);
 }
 
-static void say_flips(struct advice *advice, const json_t *candidate)
+static void say_next(struct advice *advice, const json_t *from)
 {
-    double flips = 100 * flips_of(advice, candidate);
-    say(advice, "another likeliest word for %.*f of 100 tokens", flips < 9.95, flips);
-}
-
-static void say_saving(struct advice *advice, const json_t *good, const json_t *next)
-{
-    double saved = loss_number(good, "bytes", NULL) - loss_number(next, "bytes", NULL);
-    if (!(saved > 0))
+    const json_t *next = find_next(advice, from);
+    if (!next)
         return;
-    say(advice, "; %s saves %.*f MB more and has ", loss_string(next, "label"), saved < 1e7,
-        saved / 1e6);
-    say_flips(advice, next);
+    double saved = bytes_of(from) - bytes_of(next), lost = 100 * lost_of(advice, next);
+    say(advice, "; %s saves %.*f MB more and gets %.*f of 100 wrong", loss_string(next, "label"),
+        saved < 1e7, saved / 1e6, lost < 9.95, lost);
 }
 
 void loss_advice(const json_t *report, char *text, size_t size)
@@ -132,29 +152,56 @@ void loss_advice(const json_t *report, char *text, size_t size)
                             .text = loss_string(json_array_get(texts, 0), "name"),
                             .out = text,
                             .size = size};
-    const json_t *good = smallest(&advice, true), *next = smallest(&advice, false);
-    const json_t *least = least_flips(&advice);
+    const json_t *good = find_good(&advice), *least = find_least(&advice);
     text[0] = 0;
     if (!least)
         return;
-    if (good) {
-        say(&advice, "%s loses nothing you would notice here (", loss_string(good, "label"));
-        say_flips(&advice, good);
-        say(&advice, ")");
-        if (next)
-            say_saving(&advice, good, next);
-    } else {
-        say(&advice, "Every candidate would be noticed here; the least is %s with ",
-            loss_string(least, "label"));
-        say_flips(&advice, least);
-        if (next != least)
-            say_saving(&advice, least, next);
-    }
+    if (good)
+        say(&advice, "%s loses nothing you would notice here: ", loss_string(good, "label"));
+    else
+        say(&advice,
+            "Every candidate would be noticed here, %s the least: ", loss_string(least, "label"));
+    say_lost(&advice, good ? good : least);
+    say_next(&advice, good ? good : least);
     say(&advice, ".");
     double chunks = loss_number(loss_result(least, advice.text), "chunks", NULL);
     if (chunks < 20)
         say(&advice, " Only %.0f window%s of text: a first impression.", chunks,
             chunks == 1 ? "" : "s");
+}
+
+/* ---- pairs ---- */
+
+static double kld_rank(const json_t *report, size_t candidate, const char *text)
+{
+    const json_t *item = json_array_get(json_object_get(report, "candidates"), candidate);
+    return loss_number(loss_result(item, text), "kld", "mean", NULL);
+}
+
+double loss_pair_percent(const json_t *report, const json_t *pair)
+{
+    const char *text = loss_string(pair, "text");
+    double a = kld_rank(report, loss_index(pair, "a"), text);
+    double b = kld_rank(report, loss_index(pair, "b"), text);
+    return 100 * fabs(a - b) / fmax(a, b);
+}
+
+bool loss_pair_shown(const json_t *report, const json_t *pair, const char *text)
+{
+    enum { ALL_SHOWN = 4 };
+    size_t count = json_array_size(json_object_get(report, "candidates"));
+    if (strcmp(loss_string(pair, "text"), text) != 0)
+        return false;
+    if (count <= ALL_SHOWN)
+        return true;
+    double a = kld_rank(report, loss_index(pair, "a"), text);
+    double b = kld_rank(report, loss_index(pair, "b"), text);
+    for (size_t i = 0; i < count; i++) {
+        double between = kld_rank(report, i, text);
+        if (between > fmin(a, b) && between < fmax(a, b))
+            return false;
+    }
+    return true;
 }
 
 /* ---- CSV ---- */

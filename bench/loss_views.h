@@ -26,6 +26,11 @@ size_t loss_index(const json_t *object, const char *key);
 const char *loss_string(const json_t *object, const char *key);
 /* The element of results whose "text" is so; NULL when there is none. */
 const json_t *loss_result(const json_t *stream, const char *text);
+/* Is this pair worth a line about that text? Of many candidates only neighbours in the order of
+ * their KLD are. */
+bool loss_pair_shown(const json_t *report, const json_t *pair, const char *text);
+/* The difference in percent of the larger KLD; NAN when unknown. */
+double loss_pair_percent(const json_t *report, const json_t *pair);
 /* The advice in one sentence; text has room for size bytes. */
 void loss_advice(const json_t *report, char *text, size_t size);
 

@@ -65,16 +65,22 @@ const json_t *hf_find_in(const json_t *object, const char *names)
     return find_named(object, names, key);
 }
 
-static bool find_default(const struct hf_config *config, const char *names, double *value)
+static bool find_in_list(const struct hf_default *list, const char *names, double *value)
 {
     char key[KEY_SIZE];
-    while (config->defaults && next_name(&names, key))
-        for (const struct hf_default *item = config->defaults; item->key; item++)
+    while (list && next_name(&names, key))
+        for (const struct hf_default *item = list; item->key; item++)
             if (strcmp(item->key, key) == 0) {
                 *value = item->value;
                 return true;
             }
     return false;
+}
+
+static bool find_default(const struct hf_config *config, const char *names, double *value)
+{
+    return find_in_list(config->defaults, names, value) ||
+           (config->text != config->root && find_in_list(config->nested_defaults, names, value));
 }
 
 static void fail(struct hf_config *config)

@@ -21,6 +21,8 @@ struct hf_config {
     json_t *root;                      /* owned */
     const json_t *text;                /* root's text_config, or root */
     const struct hf_default *defaults; /* NULL = none */
+    /* More of them for a text_config, of which transformers writes only what differs. */
+    const struct hf_default *nested_defaults; /* NULL = none */
     struct fault *fault;
     bool failed;
 };

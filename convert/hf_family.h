@@ -71,6 +71,7 @@ struct hf_family {
     const struct hf_row *rows; /* ends with gguf NULL */
     const char *skipped;       /* suffixes and prefixes (ending in '.') of tensors without use */
     const struct hf_default *defaults;
+    const struct hf_default *nested_defaults; /* of hf_config.h */
     const char *activation; /* the only one lichen's graph has, "silu"; NULL = not asked */
     bool layer_norm;        /* its eps goes under layer_norm_epsilon */
     bool tied;              /* when the configuration does not say */

@@ -18,7 +18,16 @@ static const struct hf_row llama_rows[] = {
     ROWS_END,
 };
 
+static const struct hf_default llama_nested[] = {{"hidden_size", 4096},
+                                                 {"intermediate_size", 11008},
+                                                 {"num_hidden_layers", 32},
+                                                 {"num_attention_heads", 32},
+                                                 {"max_position_embeddings", 2048},
+                                                 {"vocab_size", 32000},
+                                                 {NULL, 0}};
+
 static const struct hf_family llama = {
+    .nested_defaults = llama_nested,
     .model_types = "llama|Yi|skywork|internlm|internlm3",
     .architecture = "llama",
     .prefixes = PREFIXES,
@@ -34,8 +43,15 @@ static void mistral_special(struct hf_builder *builder)
     hf_put_window(builder, 1);
 }
 
+static const struct hf_default mistral_nested[] = {
+    {"hidden_size", 4096},      {"intermediate_size", 14336},
+    {"num_hidden_layers", 32},  {"num_attention_heads", 32},
+    {"num_key_value_heads", 8}, {"max_position_embeddings", 131072},
+    {"vocab_size", 32000},      {NULL, 0}};
+
 static const struct hf_family mistral = {
-    .model_types = "mistral",
+    .nested_defaults = mistral_nested,
+    .model_types = "mistral|ministral",
     .architecture = "llama",
     .prefixes = PREFIXES,
     .probe = "embed_tokens",
@@ -213,7 +229,8 @@ static const struct hf_family ernie_fused = {
     .activation = SILU,
     .tied = true,
     .defaults =
-        (const struct hf_default[]){{"rms_norm_eps", 1e-5}, {"rope_theta", 500000}, {NULL, 0}},
+        (const struct hf_default[]){
+            {"rms_norm_eps", 1e-5}, {"rope_theta", 500000}, {"head_dim", 128}, {NULL, 0}},
 };
 
 static const struct hf_row hunyuan_rows[] = {

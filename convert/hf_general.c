@@ -127,8 +127,12 @@ static void put_card(struct hf_builder *builder)
     int length = snprintf(path, sizeof path, "%s/README.md", builder->folder);
     if (!card || length < 0 || length >= PATH_SIZE || path_kind(path) != PATH_FILE)
         return;
-    if (!file_load(path, CARD_SIZE_MAX, &text, &size, NULL))
+    struct fault fault = {0};
+    if (!file_load(path, CARD_SIZE_MAX, &text, &size, &fault)) {
+        if (fault.kind == FAULT_MEMORY)
+            hf_fail(builder, FAULT_MEMORY, "%s", fault.text);
         return; /* too long a card: nothing is lost that the model needs */
+    }
     read_card(builder, card, text);
     free(text);
     if (card->licence[0])

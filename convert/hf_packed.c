@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PANEL_VALUES = 1 << 17, PANEL_ROWS_MAX = 256, WORD_SIZE = 4 };
+enum { PANEL_VALUES = 1 << 18, PANEL_ROWS_MAX = 256, WORD_SIZE = 4 };
 
 struct panel {
     const struct checkpoint *checkpoint;

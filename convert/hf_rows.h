@@ -52,6 +52,6 @@
 #define SKIPPED                                                                                    \
     ".rotary_emb.inv_freq|.rotary_emb.cos_cached|.rotary_emb.sin_cached|vision_tower.|"            \
     "model.vision_tower.|multi_modal_projector.|model.multi_modal_projector.|vision_model.|"       \
-    "model.vision_model.|model.connector."
+    "model.vision_model.|model.connector.|image_newline"
 
 #endif

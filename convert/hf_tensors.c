@@ -173,13 +173,14 @@ static void put_vector(struct hf_builder *builder, const char *gguf, const struc
 static bool is_zero(struct hf_builder *builder, const struct checkpoint_tensor *bias,
                     uint64_t count)
 {
-    bool zero =
-        element_info(bias->element)->is_float && bias->dim_count == 1 && bias->columns == count;
-    float *values = zero ? malloc(count * sizeof *values) : NULL;
-    if (!values)
+    if (!element_info(bias->element)->is_float || bias->dim_count != 1 || bias->columns != count)
         return false;
-    zero = checkpoint_read_floats(builder->source->checkpoint, bias, 0, 1, values, NULL);
-    for (uint64_t i = 0; i < bias->columns && zero; i++)
+    float *values = malloc(count * sizeof *values);
+    bool zero = values || hf_fail(builder, FAULT_MEMORY, "no memory for a bias");
+    if (zero &&
+        !checkpoint_read_floats(builder->source->checkpoint, bias, 0, 1, values, builder->fault))
+        builder->failed = true;
+    for (uint64_t i = 0; i < count && zero && !builder->failed; i++)
         zero = values[i] == 0;
     free(values);
     return zero;

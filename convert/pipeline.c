@@ -11,6 +11,7 @@ enum {
     REFINED_ROWS = 64,       /* of a block that is refined, at most */
     BATCH_BLOCKS = 64,       /* at most; 4 a thread */
     BLOCKS_A_THREAD = 4,
+    FLUSH_SIZE = 8 << 20, /* bytes between two hints to the disk */
 };
 
 struct block {
@@ -47,6 +48,7 @@ struct pipeline {
     struct digester *digester, *source; /* of the tensor being written, and of its weights */
     struct encode_stats stats;
     uint64_t offset;
+    uint64_t flushed; /* what lies before it is on its way to the disk */
     bool failed;
     struct fault fault;
 };
@@ -194,6 +196,10 @@ static void write_batch(struct pipeline *pipeline, const struct batch *batch)
 {
     for (uint32_t i = 0; !pipeline->failed && i < batch->count; i++)
         pipeline->failed = !write_block(pipeline, &batch->blocks[i], &pipeline->fault);
+    if (pipeline->offset < pipeline->flushed + FLUSH_SIZE)
+        return;
+    draft_flush(pipeline->job->draft, pipeline->flushed, pipeline->offset - pipeline->flushed);
+    pipeline->flushed = pipeline->offset;
 }
 
 static void work(void *context, uint32_t item, uint32_t thread)

@@ -139,6 +139,7 @@ static void build(struct hf_builder *builder)
         return;
     source->architecture = builder->family->architecture;
     builder->config.defaults = builder->family->defaults;
+    builder->config.nested_defaults = builder->family->nested_defaults;
     hf_quantization_read(builder);
     hf_general_read(builder);
     hf_hparams_read(builder);

@@ -56,16 +56,21 @@ static bool read_merges(struct tokenizer_import *import, struct tokenizer_json *
     return read && merges_settle(import, fault);
 }
 
-/* Of two names with the pattern the one with the file's ignore_merges, or a common one where that
- * makes no difference. */
-static const struct pre_known *choose(const struct tokenizer_import *import,
-                                      const struct pre_list *list, bool ignore_merges)
+/* Of two names with the pattern the one with the file's ignore_merges; a common one where that
+ * makes no difference, or where there is no other, then the file says it besides. */
+static const struct pre_known *choose(struct tokenizer_import *import, const struct pre_list *list,
+                                      bool ignore_merges)
 {
     const struct pre_known *exact = pre_known_find(list, ignore_merges);
     const struct pre_known *common = pre_known_find(list, -1);
     if (exact && !exact->uncommon)
         return exact;
-    return common && merges_reach_all(import) ? common : exact;
+    if (!common || common->ignore_merges == ignore_merges || merges_reach_all(import))
+        return common;
+    if (exact)
+        return exact;
+    import->ignore_merges = ignore_merges;
+    return common;
 }
 
 /* How many letters of the piece are digits only as letters of the byte alphabet. */
@@ -101,10 +106,8 @@ static bool read_byte_level(struct tokenizer_import *import, const struct tokeni
     bool ignore_merges = json_is_true(json_option(json, "ignore_merges"));
     const struct pre_known *row = choose(import, list, ignore_merges);
     if (!row)
-        return json_unsupported("pre_tokenizer",
-                                ignore_merges ? "lichen does not know it (with ignore_merges)"
-                                              : "lichen does not know it",
-                                json->pre_tokenizer, fault);
+        return json_unsupported("pre_tokenizer", "lichen does not know it", json->pre_tokenizer,
+                                fault);
     import->model = "gpt2";
     import->pre = row->name;
     if (pre_known_cuts_bytes(row) && !check_letters(import, fault))

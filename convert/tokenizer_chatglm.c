@@ -41,6 +41,7 @@ bool tokenizer_ice_read(struct tokenizer_import *import, const char *bytes, size
         if (id >= 0)
             import->pieces[id].kind = PIECE_CONTROL;
     }
+    import->space_prefix = "opening"; /* the code puts these tokens into the text first */
     import->add_bos = import->add_eos = TRI_FALSE;
     return pieces_reindex(import, fault);
 }

@@ -157,7 +157,7 @@ struct tokenizer_import *import_create(const struct tokenizer_hints *hints, stru
     import->hints = *hints;
     import->add_bos = import->add_eos = TRI_UNKNOWN;
     import->add_space_prefix = import->remove_extra_whitespaces = TRI_UNKNOWN;
-    import->lowercase = import->strip_accents = TRI_UNKNOWN;
+    import->lowercase = import->strip_accents = import->ignore_merges = TRI_UNKNOWN;
     for (int i = 0; i < SPECIAL_COUNT; i++)
         import->specials[i] = -1;
     return import;
@@ -337,6 +337,7 @@ static bool put_switches(const struct tokenizer_import *import, struct gguf_writ
            put_switch(writer, "tokenizer.ggml.add_space_prefix", import->add_space_prefix, fault) &&
            put_switch(writer, "tokenizer.ggml.remove_extra_whitespaces",
                       import->remove_extra_whitespaces, fault) &&
+           put_switch(writer, "tokenizer.ggml.ignore_merges", import->ignore_merges, fault) &&
            put_switch(writer, "tokenizer.ggml.normalizer.lowercase", import->lowercase, fault) &&
            put_switch(writer, "tokenizer.ggml.normalizer.strip_accents", import->strip_accents,
                       fault) &&

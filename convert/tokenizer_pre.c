@@ -42,6 +42,13 @@ static const struct pre_known known[] = {
     {"glm4", false, false, {LLAMA3}},
     {"qwen2", false, false, {QWEN2}},
     {"gpt-2", false, false, {GPT2}},
+    {"gpt-2", false, false, {"'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+|" MARKS "|" BLANKS}},
+    {"dbrx",
+     false,
+     false,
+     {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}{1,3}| "
+      "?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|"
+      "\\s*[\\r\\n]|" BLANKS}},
     {"smollm", false, false, {"\\p{N}", GPT2}},
     {"gpt-4o", false, false, {O200K}},
     {"granite-embed-multi-97m", true, true, {O200K}},

@@ -10,6 +10,7 @@
 #include "tokenizer_table.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct message { /* what is left of one */
@@ -203,6 +204,32 @@ static bool read_message(struct tokenizer_import *import, struct spm *spm, struc
 
 /* ---- what becomes of it ---- */
 
+/* User-defined pieces are looked for in text that still has its spaces. */
+static bool respell_spaces(struct tokenizer_import *import, uint32_t id, struct fault *fault)
+{
+    const struct piece *piece = &import->pieces[id];
+    char *text = malloc((size_t)piece->size + 1);
+    size_t size = 0;
+    if (!text)
+        return import_no_memory(fault);
+    for (uint32_t at = 0; at < piece->size;) {
+        bool mark = at + 3 <= piece->size && memcmp(piece->bytes + at, "\xE2\x96\x81", 3) == 0;
+        text[size++] = mark ? ' ' : piece->bytes[at];
+        at += mark ? 3 : 1;
+    }
+    bool respelled = size == piece->size || piece_respell(import, id, text, size, fault);
+    free(text);
+    return respelled;
+}
+
+static bool respell_users(struct tokenizer_import *import, struct fault *fault)
+{
+    for (uint32_t id = 0; id < import->count; id++)
+        if (import->pieces[id].kind == PIECE_USER_DEFINED && !respell_spaces(import, id, fault))
+            return false;
+    return pieces_reindex(import, fault);
+}
+
 static void set_special(struct tokenizer_import *import, enum tokenizer_special special,
                         uint64_t id)
 {
@@ -250,5 +277,6 @@ bool tokenizer_spm_read(struct tokenizer_import *import, const char *bytes, size
                       .dummy_prefix = true,
                       .remove_extra = true,
                       .escape = true};
-    return read_message(import, &spm, fault) && settle(import, &spm, fault);
+    return read_message(import, &spm, fault) && settle(import, &spm, fault) &&
+           respell_users(import, fault);
 }

@@ -75,6 +75,7 @@ struct tokenizer_import {
     int64_t specials[SPECIAL_COUNT]; /* -1 = none */
     int add_bos, add_eos;            /* TRI_; add_eos: [SEP] where model_has_separator */
     int add_space_prefix, remove_extra_whitespaces, lowercase, strip_accents;
+    int ignore_merges;        /* TRI_UNKNOWN: as pre has it */
     const char *space_prefix; /* tokenizer.ggml.space_prefix_scheme, NULL = SentencePiece's */
     uint32_t word_chars;      /* WordPiece: a longer word is unknown, 0 = not said */
     int32_t *ends;            /* [end_count], arena: what ends an answer besides eos */

@@ -90,20 +90,15 @@ bool encode_supported(enum dtype dtype)
     return (uint32_t)dtype < DTYPE_ID_COUNT && encoders[dtype][ENCODE_SET_PLAIN];
 }
 
-static void measure(const float *src, const float *decoded, uint32_t count,
-                    struct encode_stats *stats)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        double x = (double)finite(src[i]), error = fabs(x - (double)decoded[i]);
-        stats->nonfinite += isfinite(src[i]) ? 0 : 1;
-        stats->signal += x * x;
-        stats->error += error * error;
-        stats->error_max = error > stats->error_max ? error : stats->error_max;
-    }
-}
+static encode_measure *const measures[ENCODE_SET_COUNT] =
+#ifdef ENCODE_X86
+    {encode_measure_plain, encode_measure_avx2, encode_measure_avx512};
+#else
+    {encode_measure_plain};
+#endif
 
-static void measure_row(const struct dtype_info *info, const float *src, const void *blocks,
-                        uint32_t cols, struct encode_stats *stats)
+static void measure_row(enum encode_set set, const struct dtype_info *info, const float *src,
+                        const void *blocks, uint32_t cols, struct encode_stats *stats)
 {
     enum { STEP = 1024 }; /* a multiple of every block */
     float decoded[STEP];
@@ -112,7 +107,7 @@ static void measure_row(const struct dtype_info *info, const float *src, const v
         uint32_t count = cols - i < STEP ? cols - i : STEP;
         info->decode(bytes + (size_t)(i / info->block_weights) * info->block_size, decoded,
                      count / info->block_weights);
-        measure(src + i, decoded, count, stats);
+        measures[set](src + i, decoded, count, stats);
     }
 }
 
@@ -125,7 +120,8 @@ void encode_row_with(enum encode_set set, enum dtype dtype, const float *src,
 void encode_row(enum dtype dtype, const float *src, const float *importance, uint32_t cols,
                 void *dst, struct encode_stats *stats)
 {
-    encode_row_with(encode_set_best(), dtype, src, importance, cols, dst);
+    enum encode_set set = encode_set_best();
+    encode_row_with(set, dtype, src, importance, cols, dst);
     if (stats)
-        measure_row(dtype_find(dtype), src, dst, cols, stats);
+        measure_row(set, dtype_find(dtype), src, dst, cols, stats);
 }

@@ -6,7 +6,7 @@
 #ifndef LICHEN_ENCODE_BLOCK_H
 #define LICHEN_ENCODE_BLOCK_H
 
-#include "dtype.h"
+#include "encode.h"
 
 enum encode_set { ENCODE_SET_PLAIN, ENCODE_SET_AVX2, ENCODE_SET_AVX512, ENCODE_SET_COUNT };
 
@@ -21,6 +21,10 @@ void encode_row_with(enum encode_set set, enum dtype dtype, const float *src,
 typedef void encode_blocks(const float *src, const float *importance, size_t block_count,
                            void *dst);
 
+/* Adds count weights and what their blocks decode to. */
+typedef void encode_measure(const float *src, const float *decoded, size_t count,
+                            struct encode_stats *stats);
+
 #define ENCODE_JOIN(type, set) encode_##type##_##set
 #define ENCODE_EXPAND(type, set) ENCODE_JOIN(type, set)
 #ifdef ENCODE_SET
@@ -30,7 +34,8 @@ typedef void encode_blocks(const float *src, const float *importance, size_t blo
 #define ENCODERS_DECLARE(set)                                                                      \
     encode_blocks encode_q4_0_##set, encode_q4_1_##set, encode_q5_0_##set, encode_q5_1_##set,      \
         encode_q8_0_##set, encode_q4_k_##set, encode_q5_k_##set, encode_q6_k_##set,                \
-        encode_iq4_nl_##set, encode_iq4_xs_##set
+        encode_iq4_nl_##set, encode_iq4_xs_##set;                                                  \
+    encode_measure encode_measure_##set
 
 ENCODERS_DECLARE(plain);
 ENCODERS_DECLARE(avx2);

@@ -1,5 +1,9 @@
 /* activation.glsl: the activations of plan.h, ACTIVATION = enum activation. */
+#ifdef ACTIVATION_CHOICE /* the includer's constant */
+const uint ACTIVATION = ACTIVATION_CHOICE;
+#else
 layout(constant_id = 1) const uint ACTIVATION = 0;
+#endif
 
 /* Complementary error function by a Chebyshev fit, relative error below 1.2e-7 (Numerical Recipes
  * in C, second edition, section 6.2). */

@@ -6,7 +6,8 @@
  * packed dots, 256 sum(w hi) + sum(w lo) is an exact int32, then
  *   sum_c w x = dw (dx int - OFFSET dx sum(x)) + m dx sum(x)
  * Dispatch: x * y = ceil(rows / (ROWS * SLOTS)), z = ceil(tokens / TOKENS). SLOTS: row sets of a
- * workgroup, normally its subgroups; any number of subgroups is right. Any rows, cols, tokens. */
+ * workgroup, normally its subgroups; any number of subgroups is right. Any rows, cols, tokens.
+ * A fused end: matmul_finish.glsl. */
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -18,6 +19,9 @@ layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const uint ROWS = 2;
 layout(constant_id = 2) const uint TOKENS = 1;
 layout(constant_id = 4) const uint SLOTS = 1;
+
+const uint TILE = ROWS * SLOTS;
+#include "matmul_finish.glsl"
 
 #ifdef ACTIVATIONS_PACKED
 #include "packed_dot.glsl"
@@ -94,8 +98,9 @@ float product(weight_group group, word_pairs words, uint token, uint column_grou
 }
 #endif
 
-void rows_product(uint first_row, uint first_token, uint tokens)
+void rows_product(uint slot, uint first_token, uint tokens)
 {
+    const uint first = slot * ROWS;
     float sums[ROWS * TOKENS];
     [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++)
         sums[i] = 0;
@@ -104,7 +109,7 @@ void rows_product(uint first_row, uint first_token, uint tokens)
         own_tokens[t] = min(first_token + t, tokens - 1);
     weight_row rows[ROWS];
     [[unroll]] for (uint r = 0; r < ROWS; r++)
-        rows[r] = weight_find(push.plane_row + min(first_row + r, push.rows - 1), push.groups);
+        rows[r] = weight_find(push.plane_row + min(tile_row(first + r), push.rows - 1), push.groups);
     for (uint g = gl_SubgroupInvocationID; g < push.groups; g += gl_SubgroupSize)
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
             const weight_group group = weight_load(rows[r], g);
@@ -112,11 +117,13 @@ void rows_product(uint first_row, uint first_token, uint tokens)
             [[unroll]] for (uint t = 0; t < TOKENS; t++)
                 sums[r * TOKENS + t] += product(group, words, own_tokens[t], g);
         }
+    const float factor = input_factor();
     [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) {
-        const float sum = subgroupAdd(sums[i]);
-        const uint row = first_row + i / TOKENS, token = first_token + i % TOKENS;
+        const float sum = subgroupAdd(sums[i]) * factor;
+        const uint place = first + i / TOKENS, token = first_token + i % TOKENS;
+        const uint row = tile_row(place);
         if (subgroupElect() && row < push.rows && token < tokens)
-            store(token, row, sum);
+            deliver(token, place, row, sum);
     }
 }
 
@@ -124,11 +131,10 @@ void main()
 {
     const uint tokens = token_count();
     const uint first_token = gl_WorkGroupID.z * TOKENS;
-    if (first_token >= tokens)
+    if (first_token >= tokens || tile_is_empty())
         return;
-    for (uint slot = gl_SubgroupID; slot < SLOTS; slot += gl_NumSubgroups) {
-        const uint first_row = (group_index() * SLOTS + slot) * ROWS;
-        if (first_row < push.rows)
-            rows_product(first_row, first_token, tokens);
-    }
+    for (uint slot = gl_SubgroupID; slot < SLOTS; slot += gl_NumSubgroups)
+        if (FUSED || tile_row(slot * ROWS) < push.rows)
+            rows_product(slot, first_token, tokens);
+    finish();
 }

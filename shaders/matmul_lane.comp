@@ -8,9 +8,9 @@
  * codes exactly: 32 products with codes of 4 bits (15 * 32639 * 32 < 2^24), 4 with codes of 8 bits
  * (128 * 32639 * 4 < 2^24), which are then added as int32. Per group the same bits as matmul_gemv.
  *
- * A subgroup of LANES lanes owns LANES * ROWS rows (lane l: rows l, l + LANES, ...) and TOKENS
- * tokens. Local size = LANES = subgroup size. Dispatch: x * y = ceil(rows / (LANES * ROWS)),
- * z = ceil(tokens / TOKENS). Any rows, cols, tokens. Sums run in column order whatever the tiling. */
+ * A subgroup of LANES lanes owns LANES * ROWS rows at a time (lane l: rows l, l + LANES, ...), SLOTS
+ * times, and TOKENS tokens. Local size = LANES = subgroup size. A fused end: matmul_finish.glsl.
+ * Dispatch: x * y = ceil(rows / (LANES * ROWS * SLOTS)), z = ceil(tokens / TOKENS). Any rows, cols, tokens. Sums run in column order whatever the tiling. */
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -22,6 +22,10 @@ layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint LANES = 8;
 layout(constant_id = 1) const uint ROWS = 4;
 layout(constant_id = 2) const uint TOKENS = 1;
+layout(constant_id = 4) const uint SLOTS = 1;
+
+const uint TILE = LANES * ROWS * SLOTS;
+#include "matmul_finish.glsl"
 
 /* A token's group of 32 columns holds 8 vec4; a lane keeps LOADS of them. */
 const uint LOADS = LANES < 8 ? 8 / LANES : 1;
@@ -119,18 +123,13 @@ void multiply(uint r, weight_group group)
         add_group(r, t, group, sum_lo[t], sum_hi[t]);
 }
 
-void main()
+void rows_product(uint slot, uint lane, uint first_token, uint tokens)
 {
-    const uint lane = gl_LocalInvocationID.x;
-    const uint tokens = token_count();
-    const uint first_token = gl_WorkGroupID.z * TOKENS;
-    const uint first_row = group_index() * LANES * ROWS + lane;
-    if (first_token >= tokens || first_row - lane >= push.rows)
-        return;
+    const uint first = slot * LANES * ROWS + lane;
     weight_row rows[ROWS];
     [[unroll]] for (uint r = 0; r < ROWS; r++)
-        rows[r] =
-            weight_find(push.plane_row + min(first_row + r * LANES, push.rows - 1), push.groups);
+        rows[r] = weight_find(
+            push.plane_row + min(tile_row(first + r * LANES), push.rows - 1), push.groups);
     [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++)
         sums[i] = 0;
     for (uint g = 0; g < push.groups; g++) {
@@ -138,9 +137,22 @@ void main()
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             multiply(r, weight_load(rows[r], g));
     }
+    const float factor = input_factor();
     [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) {
-        const uint row = first_row + i / TOKENS * LANES, token = first_token + i % TOKENS;
+        const uint place = first + i / TOKENS * LANES, token = first_token + i % TOKENS;
+        const uint row = tile_row(place);
         if (row < push.rows && token < tokens)
-            store(token, row, sums[i]);
+            deliver(token, place, row, sums[i] * factor);
     }
+}
+
+void main()
+{
+    const uint tokens = token_count();
+    const uint first_token = gl_WorkGroupID.z * TOKENS;
+    if (first_token >= tokens || tile_is_empty())
+        return;
+    for (uint slot = 0; slot < SLOTS; slot++)
+        rows_product(slot, gl_LocalInvocationID.x, first_token, tokens);
+    finish();
 }

@@ -215,7 +215,7 @@ static void stats_add(struct lichen_session *session, uint32_t count, bool decod
     session->stats.activations = names[stats.ran];
     if (count == 1) {
         session->stats.dispatches_per_token = stats.dispatches;
-        session->stats.intervals_per_token = stats.barriers + 1;
+        session->stats.intervals_per_token = stats.barriers + stats.submissions;
         session->stats.bytes_per_token = stats.weight_bytes;
     }
 }

@@ -146,7 +146,7 @@ uint64_t gpu_upload_staging(const struct gpu_device *device); /* bytes it takes 
 
 /* ---- kernels (gpu_pipeline.c) ---- */
 
-enum { GPU_BINDING_MAX = 12, GPU_SPEC_MAX = 16, GPU_PUSH_MAX = 128 };
+enum { GPU_BINDING_MAX = 15, GPU_SPEC_MAX = 16, GPU_PUSH_MAX = 128 };
 
 struct gpu_kernel; /* a pipeline, owned by the device, shared by equal requests */
 

@@ -89,6 +89,9 @@ struct gpu_space {
     struct gpu_slopes *slopes; /* [slopes_count] distinct alibi tables */
     uint32_t slopes_count;
     struct gpu_area joined[JOINED_COUNT]; /* one token's */
+    /* one token's vector in front of its RMS norm times the norm's weight, and parts of its sum of
+     * squares */
+    struct gpu_area normed, normed_quants, normed_scales, squares;
     struct gpu_area partials, maxima, found, run, tokens, dummy;
     struct gpu_range run_host; /* where the host writes; copied to run when that is not mapped */
     uint64_t run_size;         /* run_params and tokens together */

@@ -3,7 +3,7 @@
 
 /* ---- who touches what ---- */
 
-static uint32_t slot_of(const struct plan *plan, uint32_t buffer)
+uint32_t fuse_slot(const struct plan *plan, uint32_t buffer)
 {
     return buffer == PLAN_NONE ? PLAN_NONE : plan->buffers[buffer].slot;
 }
@@ -19,14 +19,14 @@ static bool step_reads(const struct step *step, uint32_t buffer)
 static bool step_reads_slot(const struct plan *plan, const struct step *step, uint32_t slot)
 {
     for (uint32_t i = 0; i < PLAN_INPUT_MAX; i++)
-        if (slot != PLAN_NONE && slot_of(plan, step->input[i]) == slot)
+        if (slot != PLAN_NONE && fuse_slot(plan, step->input[i]) == slot)
             return true;
     return false;
 }
 
 bool fuse_steps_meet(const struct plan *plan, const struct step *a, const struct step *b)
 {
-    uint32_t a_out = slot_of(plan, a->output), b_out = slot_of(plan, b->output);
+    uint32_t a_out = fuse_slot(plan, a->output), b_out = fuse_slot(plan, b->output);
     return (a_out != PLAN_NONE && a_out == b_out) || step_reads_slot(plan, a, b_out) ||
            step_reads_slot(plan, b, a_out);
 }
@@ -141,9 +141,9 @@ static void find_query(const struct fuse *fuse, uint32_t store, struct gpu_store
 static bool query_meets_key(const struct plan *plan, uint32_t store, const struct gpu_store *found)
 {
     const struct step *step = &plan->steps[store];
-    uint32_t q = slot_of(plan, plan->steps[found->q_rope].output);
+    uint32_t q = fuse_slot(plan, plan->steps[found->q_rope].output);
     uint32_t k = found->k_norm != PLAN_NONE ? plan->steps[found->k_norm].input[0] : step->input[0];
-    return q == slot_of(plan, k) || q == slot_of(plan, step->input[1]);
+    return q == fuse_slot(plan, k) || q == fuse_slot(plan, step->input[1]);
 }
 
 static void drop_unmovable(const struct fuse *fuse, uint32_t store, struct gpu_store *found)
@@ -188,7 +188,7 @@ static bool matmul_joins(const struct fuse *fuse, uint32_t matmul, uint32_t add)
     return product->op == OP_MATMUL && fuse_is_free(fuse, matmul) &&
            product->input[1] == PLAN_NONE && fuse_reader_count(plan, matmul) == 1 &&
            sum->input[0] != sum->input[1] &&
-           slot_of(plan, sum->output) != slot_of(plan, product->input[0]) &&
+           fuse_slot(plan, sum->output) != fuse_slot(plan, product->input[0]) &&
            plan->buffers[product->output].rows == plan->buffers[sum->output].rows &&
            can_move(fuse, matmul, add, NULL);
 }
@@ -215,11 +215,11 @@ static void fuse_select(const struct fuse *fuse, uint32_t select)
 {
     const struct plan *plan = fuse->plan;
     const struct step *step = &plan->steps[select];
-    uint32_t slot = slot_of(plan, step->input[0]);
+    uint32_t slot = fuse_slot(plan, step->input[0]);
     if (fuse->tokens != 1 || fuse->outputs != 1 || step->output == plan->logits)
         return;
     for (uint32_t i = select + 1; i <= plan->buffers[step->output].last_step; i++)
-        if (slot_of(plan, plan->steps[i].output) == slot || plan->steps[i].output == step->output)
+        if (fuse_slot(plan, plan->steps[i].output) == slot || plan->steps[i].output == step->output)
             return;
     fuse->fusions[select].alias = true;
 }
@@ -272,19 +272,24 @@ static void fuse_steps(struct fuse *fuse)
             fuse_join_store(fuse, i);
         else if (plan->steps[i].op == OP_GLU)
             fuse_join_glu(fuse, i);
+    if (fuse->tokens == 1)
+        fuse_finish(fuse);
 }
 
 void gpu_fuse(const struct exec_gpu *gpu, uint32_t tokens, uint32_t outputs,
               struct gpu_step_fusion *fusions)
 {
     const struct plan *plan = gpu->exec.plan;
-    struct fuse fuse = {gpu, plan, tokens, outputs, fusions, {0}};
+    struct fuse fuse = {gpu, plan, tokens, outputs, fusions, {0}, 0};
     for (uint32_t i = 0; i < plan->step_count; i++)
         fusions[i] = (struct gpu_step_fusion){
             .absorbed_by = PLAN_NONE,
             .matmul = PLAN_NONE,
             .store = {PLAN_NONE, PLAN_NONE, PLAN_NONE, PLAN_NONE},
             .source = {PLAN_NONE, PLAN_NONE, PLAN_NONE},
+            .product = PLAN_NONE,
+            .norm = PLAN_NONE,
+            .normed = PLAN_NONE,
         };
     if (!gpu->options.unfused)
         fuse_steps(&fuse);

@@ -6,7 +6,10 @@
  *   quants    a producer of a matmul's input writes the packed-dot form itself
  *   select    one token, one output row: SELECT is another name for its input
  *   join      one token: products of one input whose weights lie one behind the other are one
- *             kernel call into a scratch area, when a fused store or a GLU reads them there */
+ *             kernel call into a scratch area, when a fused store or a GLU reads them there
+ *   finish    one token: that one kernel call also does the GLU, or rotates q and k and fills the
+ *             caches; a product with a residual also does the RMS norm behind it, except for the
+ *             division by the root mean square, which the products of the norm do */
 #ifndef LICHEN_GPU_FUSE_H
 #define LICHEN_GPU_FUSE_H
 
@@ -29,8 +32,11 @@ struct gpu_step_fusion {
     enum gpu_joined join_area;
     bool join_bias;
     /* of a KV_STORE (q, k, v) or GLU (a, b): where the source begins in the joined area, or
-     * PLAN_NONE */
-    uint32_t source[GPU_SOURCE_MAX];
+     * PLAN_NONE; the product that computes them; whether that one is absorbed and does the rest */
+    uint32_t source[GPU_SOURCE_MAX], product;
+    bool finish;
+    uint32_t norm;   /* of a MATMUL or ADD: the NORM it absorbs, or PLAN_NONE */
+    uint32_t normed; /* of a MATMUL: the absorbed NORM whose output it reads, or PLAN_NONE */
 };
 
 /* fusions: [step_count], filled here. tokens and outputs are the bucket's. */

@@ -107,6 +107,7 @@ static void group_join(struct fuse *fuse, const struct group *group, uint32_t fi
         if (step != leader)
             fuse_absorb(fuse, step, leader);
     }
+    fuse->fusions[group->consumer].product = leader;
     fuse->joined_until[area] = group->consumer;
 }
 

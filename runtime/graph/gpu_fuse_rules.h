@@ -10,6 +10,7 @@ struct fuse {
     uint32_t tokens, outputs;
     struct gpu_step_fusion *fusions;
     uint32_t joined_until[JOINED_COUNT]; /* last step that reads the area so far */
+    uint32_t normed_until;
 };
 
 /* True when a and b may not change places: one writes what the other touches. */
@@ -24,6 +25,11 @@ void fuse_absorb(const struct fuse *fuse, uint32_t step, uint32_t target);
 /* Joins the products in front of a KV_STORE or a GLU (gpu_fuse_join.c). */
 void fuse_join_store(struct fuse *fuse, uint32_t store);
 void fuse_join_glu(struct fuse *fuse, uint32_t glu);
+
+/* One token: the `finish` rule, all of it, after every other (gpu_fuse_finish.c). */
+void fuse_finish(struct fuse *fuse);
+
+uint32_t fuse_slot(const struct plan *plan, uint32_t buffer);
 
 static inline bool fuse_is_free(const struct fuse *fuse, uint32_t step)
 {

@@ -9,7 +9,8 @@ struct lower {
     const struct plan *plan;
     struct gpu_program *program;
     struct gpu_step_fusion *fusions; /* [step_count] */
-    uint32_t step; /* whose kernels are emitted */
+    uint32_t square_count;           /* parts of the sum of squares of the last fused norm */
+    uint32_t step;                   /* whose kernels are emitted */
     struct fault *fault;
 };
 
@@ -58,8 +59,13 @@ bool lower_outputs(const struct lower *lower, uint32_t buffer);
 bool lower_embed(struct lower *lower, uint32_t index);
 bool lower_norm(struct lower *lower, uint32_t index);
 bool lower_matmul(struct lower *lower, uint32_t index);
-/* The product of a MATMUL into another buffer, plus a residual (or PLAN_NONE). */
-bool lower_matmul_into(struct lower *lower, uint32_t index, uint32_t output, uint32_t residual);
+/* The product of a MATMUL into another buffer, plus a residual (or PLAN_NONE), then the fused norm
+ * (or PLAN_NONE). */
+bool lower_matmul_into(struct lower *lower, uint32_t index, uint32_t output, uint32_t residual,
+                       uint32_t norm);
+/* The joined product in front of a GLU or KV_STORE, which does that step too. */
+bool lower_finish_glu(struct lower *lower, uint32_t index);
+bool lower_finish_store(struct lower *lower, uint32_t index);
 bool lower_rope(struct lower *lower, uint32_t index);
 bool lower_kv_store(struct lower *lower, uint32_t index);
 bool lower_attention(struct lower *lower, uint32_t index);

@@ -156,6 +156,8 @@ static bool elements_emit(struct lower *lower, struct kernel_call *kernel, uint3
 
 bool lower_glu(struct lower *lower, uint32_t index)
 {
+    if (lower->fusions[index].finish)
+        return lower_finish_glu(lower, index);
     const struct step *step = &lower->plan->steps[index];
     uint32_t width = lower->plan->buffers[step->output].width;
     uint32_t quant = lower_own_quants(lower, index, width);
@@ -215,7 +217,7 @@ bool lower_add(struct lower *lower, uint32_t index)
         return add_emit(lower, step);
     const struct step *product = &lower->plan->steps[matmul];
     uint32_t residual = step->input[0] == product->output ? step->input[1] : step->input[0];
-    return lower_matmul_into(lower, matmul, step->output, residual);
+    return lower_matmul_into(lower, matmul, step->output, residual, lower->fusions[index].norm);
 }
 
 bool lower_softcap(struct lower *lower, uint32_t index)

@@ -110,6 +110,8 @@ bool lower_kv_store(struct lower *lower, uint32_t index)
     const struct plan *plan = lower->plan;
     const struct step *step = &plan->steps[index];
     const struct gpu_store *fused = &lower->fusions[index].store;
+    if (lower->fusions[index].finish)
+        return lower_finish_store(lower, index);
     uint32_t heads = step->kv_store.kv_heads;
     struct store store = {
         .q = {.norm = PLAN_NONE},

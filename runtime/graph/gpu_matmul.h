@@ -3,6 +3,8 @@
  *
  *   y[t][r] = sum_c W[r][c] * x[t][c]  (+ bias[r])  (+ residual[t][r])
  *
+ * With one token a call may do more (struct gpu_matmul_finish, shaders/matmul_finish.glsl), and may
+ * divide by the root mean square of what x was before the norm (squares).
  * Buffers are float32 row-major [tokens, width]. Weights are planes (planes.h) in row shards.
  * With ACTIVATIONS_16/8 the packed-dot kernels read x as int8 planes written by the quantize
  * kernel (or a producer that writes that layout itself):
@@ -33,6 +35,25 @@ struct gpu_matrix { /* one weight on the device */
 /* How planes should be laid out for the kernels that run on a device. */
 uint32_t gpu_matmul_interleave(const struct gpu_info *info);
 
+enum matmul_finish { FINISH_STORE, FINISH_GLU, FINISH_NORM, FINISH_HEADS };
+
+struct gpu_matmul_finish {
+    enum matmul_finish kind; /* STORE: nothing below is read */
+    bool floats;             /* GLU into y, NORM into normed */
+    uint32_t quant;          /* GLU, NORM: 0 none, 1 A16, 2 A8, outputs a multiple of 32 */
+    struct gpu_range quants, scales;
+    /* GLU: rows / 2 outputs */
+    uint32_t activation; /* enum activation */
+    bool swap;           /* it is of the second half of the rows */
+    /* NORM: x = y, n = x * gain, squares = a float a workgroup (gpu_matmul_groups) */
+    struct gpu_range gain, normed, squares;
+    /* HEADS: q into y, k and v into caches at run.position */
+    struct gpu_range table, keys, values;
+    bool adjacent, cache_f32;
+    uint32_t head_dim; /* a multiple of 4, all of it turns */
+    uint32_t k_first, v_first, kv_rows, context;
+};
+
 struct gpu_matmul_call {
     const struct gpu_matrix *matrix;
     uint32_t row_first, row_count; /* the rows of W that are used */
@@ -47,6 +68,10 @@ struct gpu_matmul_call {
     struct gpu_range residual; /* float32 [tokens, row_count], size 0 = none; may equal y */
     struct gpu_range run;      /* struct run_params (shaders/run.h), token counts */
     bool outputs;              /* token count = run.outputs instead of run.count */
+    struct gpu_range squares;  /* [square_count], size 0 = x is as it is */
+    uint32_t square_count;
+    float eps;
+    struct gpu_matmul_finish finish;
 };
 
 struct gpu_matmul; /* prepared: kernels and bindings; recorded any number of times */
@@ -58,6 +83,12 @@ bool gpu_matmul_wants_quants(struct gpu_device *device, enum dtype dtype, uint32
 bool gpu_matmul_prepare(struct gpu_device *device, const struct gpu_matmul_call *call,
                         enum activation_format format, struct gpu_matmul **out,
                         struct fault *fault);
+/* Workgroups of a matmul that is one dispatch: the squares that FINISH_NORM writes. */
+uint32_t gpu_matmul_groups(const struct gpu_matmul *matmul);
+/* True when the kernels for one token of this type can do more than store on the device. */
+bool gpu_matmul_can_finish(struct gpu_device *device, enum dtype dtype);
+/* True when the call has one token and its rows lie in one shard, as every finish needs. */
+bool gpu_matmul_finishes(const struct gpu_matmul_call *call);
 void gpu_matmul_release(struct gpu_device *device, struct gpu_matmul *matmul);
 void gpu_matmul_record(const struct gpu_matmul *matmul, struct gpu_commands *commands);
 /* What it dispatches: a name and how many times. */

@@ -152,6 +152,23 @@ static uint64_t joined_floats(const struct plan *plan)
     return most;
 }
 
+static void take_normed(struct walk *walk)
+{
+    const struct plan *plan = walk->options->plan;
+    struct gpu_space *space = walk->space;
+    uint32_t width = 1;
+    for (uint32_t i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].op == OP_NORM && plan->steps[i].norm.group > width)
+            width = plan->steps[i].norm.group;
+    space->normed = take_area(walk, POOL_STATE, 4 * (uint64_t)width, "norm");
+    space->squares = take_area(walk, POOL_STATE, 4 * (uint64_t)width, "norm");
+    if (walk->shape->format == ACTIVATIONS_FLOAT)
+        return;
+    space->normed_quants =
+        take_area(walk, POOL_STATE, gpu_quants_size(width, walk->shape->format), "norm");
+    space->normed_scales = take_area(walk, POOL_STATE, gpu_scales_size(width), "norm");
+}
+
 static void take_scratch(struct walk *walk)
 {
     struct gpu_space *space = walk->space;
@@ -159,6 +176,7 @@ static void take_scratch(struct walk *walk)
     for (uint32_t i = 0; i < JOINED_COUNT; i++)
         space->joined[i] =
             take_area(walk, POOL_STATE, 4 * joined_floats(walk->options->plan), "joined products");
+    take_normed(walk);
     space->partials = take_area(walk, POOL_STATE, 4 * partials_floats(walk), "attention");
     space->maxima = take_area(walk, POOL_STATE, 4 * GPU_TOP_SEGMENTS, "top-k");
     space->dummy = take_area(walk, POOL_STATE, 4 * rows, "unused bindings");

@@ -119,6 +119,7 @@ static void tile_lane(const struct gpu_info *info, enum dtype dtype, uint32_t to
     tiling->spec[0] = info->subgroup_size;
     tiling->spec[1] = rows;
     tiling->spec[2] = tiling->tokens;
+    tiling->slots = 1;
     tiling->subgroup_size = info->subgroup_size_control ? info->subgroup_size : 0;
 }
 
@@ -145,4 +146,37 @@ struct gpu_tiling gpu_matmul_tile(const struct gpu_info *info, enum dtype dtype,
     else
         tile_gemv(info, tokens_max, &tiling);
     return tiling;
+}
+
+/* Rows that a workgroup should have a multiple of: a block of 32 outputs where they are quantized,
+ * two turning pairs of a cache word; and not too many parts of a sum of squares. */
+static uint32_t finish_unit(const struct gpu_matmul_finish *finish, bool lane)
+{
+    switch (finish->kind) {
+    case FINISH_GLU:
+        return finish->quant ? 64 : 2;
+    case FINISH_NORM:
+        return finish->quant || !lane ? 32 : 1;
+    case FINISH_HEADS:
+        return 4;
+    default:
+        return 1;
+    }
+}
+
+void gpu_tiling_finish(const struct gpu_info *info, const struct gpu_matmul_finish *finish,
+                       struct gpu_tiling *tiling)
+{
+    bool lane = tiling->kind == MATMUL_LANE || tiling->kind == MATMUL_LANE_16 ||
+                tiling->kind == MATMUL_LANE_8;
+    uint32_t unit = finish_unit(finish, lane), set = tiling->rows / tiling->slots;
+    if (tiling->rows % unit == 0)
+        return;
+    tiling->rows = unit > tiling->rows ? unit : tiling->rows * unit;
+    tiling->slots = tiling->rows / set;
+    if (lane)
+        return;
+    uint32_t subgroup = tiling->subgroup_size ? tiling->subgroup_size : info->subgroup_size;
+    uint32_t most = min_u32(info->invocations_max, 256) / subgroup;
+    tiling->spec[0] = subgroup * min_u32(tiling->slots, most > 1 ? most : 1);
 }

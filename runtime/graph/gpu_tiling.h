@@ -36,6 +36,9 @@ enum matmul_kind gpu_matmul_choose(const struct gpu_info *info, enum dtype dtype
                                    uint32_t tokens_max, enum activation_format format);
 struct gpu_tiling gpu_matmul_tile(const struct gpu_info *info, enum dtype dtype,
                                   uint32_t tokens_max, enum matmul_kind kind);
+/* Widens the workgroup so that a finish finds in it what belongs together. */
+void gpu_tiling_finish(const struct gpu_info *info, const struct gpu_matmul_finish *finish,
+                       struct gpu_tiling *tiling);
 /* gpu_matmul_prepare with a tiling of the caller's choice. */
 bool gpu_matmul_prepare_tiling(struct gpu_device *device, const struct gpu_matmul_call *call,
                                const struct gpu_tiling *tiling, struct gpu_matmul **out,

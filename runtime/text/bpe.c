@@ -143,7 +143,9 @@ bool bpe_create(struct tokenizer *tokenizer, const struct gguf *gguf, struct fau
         size_t size = utf8_write(byte_to_code((uint8_t)byte), spelling);
         tokenizer->byte_ids[byte] = vocab_find(tokenizer, spelling, size, KIND_BIT(TOKEN_NORMAL));
     }
-    return normal_form_read(tokenizer, gguf, fault) &&
+    return gguf_bool(gguf, "tokenizer.ggml.ignore_merges", false, &tokenizer->ignore_merges,
+                     fault) &&
+           normal_form_read(tokenizer, gguf, fault) &&
            read_merges(tokenizer, gguf, !(flags & PRE_NO_MERGES), fault);
 }
 

@@ -74,6 +74,7 @@ static bool read_scheme(struct tokenizer *tokenizer, const struct gguf *gguf, st
         return false;
     static const char *const names[] = {
         [SPACE_SENTENCEPIECE] = "",
+        [SPACE_OPENING] = "opening",
         [SPACE_PREPEND] = "prepend",
         [SPACE_METASPACE] = "metaspace",
         [SPACE_METASPACE_FIRST] = "metaspace-first",
@@ -256,7 +257,8 @@ static bool takes_dummy(const struct tokenizer *tokenizer, const struct stretch 
     if (!tokenizer->dummy_space)
         return false;
     switch (tokenizer->space_scheme) {
-    case SPACE_SENTENCEPIECE: /* also in front of a token that opens the text */
+    case SPACE_SENTENCEPIECE:
+    case SPACE_OPENING: /* also in front of a token that opens the text */
         return stretch->opens;
     case SPACE_PREPEND:
         return stretch->size > 0;
@@ -336,36 +338,109 @@ static bool encode_stretch(const struct tokenizer *tokenizer, const struct stret
     return encoded;
 }
 
-/* Text between two control tokens: user-defined tokens, the leftmost first and of those the
- * longest, and what is between them. first: at the start of the whole. */
-static bool encode_plain(const struct tokenizer *tokenizer, bool first, const char *text,
-                         size_t size, struct scratch *scratch, struct token_list *out,
-                         struct fault *fault)
+/* The user-defined token at or behind *at, the leftmost and of those the longest: its id, -1 =
+ * none, and *at, *token_size. */
+static int32_t next_user(const struct tokenizer *tokenizer, const char *text, size_t size,
+                         size_t *at, size_t *token_size)
+{
+    for (; *at < size && tokenizer->user.count > 0; ++*at) {
+        int32_t id = prefix_longest(&tokenizer->user, text + *at, size - *at, token_size);
+        if (id >= 0)
+            return id;
+    }
+    return -1;
+}
+
+/* Text between two control tokens: user-defined tokens and what is between them. prepared: the
+ * stretches are as they shall be; else first: at the start of the whole. */
+static bool encode_users(const struct tokenizer *tokenizer, bool prepared, bool first,
+                         const char *text, size_t size, struct scratch *scratch,
+                         struct token_list *out, struct fault *fault)
 {
     size_t done = 0;
-    if (size == 0)
-        return true;
-    for (size_t at = 0; at < size && tokenizer->user.count > 0;) {
-        size_t token_size;
-        int32_t id = prefix_longest(&tokenizer->user, text + at, size - at, &token_size);
-        if (id < 0) {
-            at++;
-            continue;
-        }
-        size_t end = strips_space(tokenizer, id, STRIP_LEFT)
-                         ? at - space_before(text + done, at - done)
-                         : at;
-        struct stretch before = {text + done, end - done, first && done == 0, done == 0, false};
-        if (!encode_stretch(tokenizer, &before, scratch, out, fault) ||
-            !token_list_push(out, id, fault))
+    for (size_t at = 0;;) {
+        size_t token_size = 0;
+        int32_t id = next_user(tokenizer, text, size, &at, &token_size);
+        size_t end = id < 0 ? size : at;
+        if (id >= 0 && strips_space(tokenizer, id, STRIP_LEFT))
+            end -= space_before(text + done, at - done);
+        struct stretch stretch = {text + done, end - done, first && done == 0, done == 0, id < 0};
+        if (!(prepared ? encode_fragment(tokenizer, text + done, end - done, scratch, out, fault)
+                       : encode_stretch(tokenizer, &stretch, scratch, out, fault)))
+            return false;
+        if (id < 0)
+            return true;
+        if (!token_list_push(out, id, fault))
             return false;
         at += token_size;
         if (strips_space(tokenizer, id, STRIP_RIGHT))
             at += space_behind(text + at, size - at);
         done = at;
     }
-    struct stretch rest = {text + done, size - done, first && done == 0, done == 0, true};
-    return encode_stretch(tokenizer, &rest, scratch, out, fault);
+}
+
+/* The text by the character map, which leaves user-defined tokens alone; malloc'd. */
+static char *map_between(const struct tokenizer *tokenizer, const char *text, size_t size,
+                         size_t *mapped_size)
+{
+    char *mapped = NULL;
+    size_t used = 0;
+    for (size_t at = 0, done = 0, token_size = 0;; done = at) {
+        int32_t id = next_user(tokenizer, text, size, &at, &token_size);
+        size_t part_size, end = id < 0 ? size : at;
+        char *part = charsmap_apply(tokenizer, text + done, end - done, &part_size);
+        char *grown = part ? realloc(mapped, used + part_size + token_size + 1) : NULL;
+        if (!grown) {
+            free(part);
+            free(mapped);
+            return NULL;
+        }
+        mapped = grown;
+        memcpy(mapped + used, part, part_size);
+        free(part);
+        used += part_size;
+        *mapped_size = used;
+        if (id < 0)
+            return mapped;
+        memcpy(mapped + used, text + at, token_size);
+        used += token_size;
+        at += token_size;
+    }
+}
+
+/* As SentencePiece normalizes it: the map, no needless spaces, the dummy space; malloc'd. */
+static char *normalize_whole(const struct tokenizer *tokenizer, const char *text, size_t size,
+                             size_t *normal_size)
+{
+    struct stretch whole = {text, size, true, true, true};
+    char *mapped = NULL;
+    if (tokenizer->charsmap) {
+        mapped = map_between(tokenizer, text, size, &whole.size);
+        if (!mapped)
+            return NULL;
+        whole.text = mapped;
+    }
+    char *normal = prepare(tokenizer, &whole, normal_size);
+    free(mapped);
+    return normal;
+}
+
+/* Text between two control tokens; first: at the start of the whole. */
+static bool encode_plain(const struct tokenizer *tokenizer, bool first, const char *text,
+                         size_t size, struct scratch *scratch, struct token_list *out,
+                         struct fault *fault)
+{
+    if (size == 0)
+        return true;
+    bool changes = tokenizer->dummy_space || tokenizer->trim_spaces || tokenizer->charsmap;
+    if (!changes || tokenizer->space_scheme != SPACE_SENTENCEPIECE)
+        return encode_users(tokenizer, !changes, first, text, size, scratch, out, fault);
+    char *normal = normalize_whole(tokenizer, text, size, &size);
+    if (!normal)
+        return vocab_no_memory(fault);
+    bool encoded = encode_users(tokenizer, true, first, normal, size, scratch, out, fault);
+    free(normal);
+    return encoded;
 }
 
 /* Text with control tokens outside the plain ranges. */

@@ -17,7 +17,8 @@ enum vocab_model {
 
 /* Which stretches of text get a dummy space in front. */
 enum space_scheme {
-    SPACE_SENTENCEPIECE,   /* each between two control tokens */
+    SPACE_SENTENCEPIECE,   /* each between two control tokens, before user tokens are looked for */
+    SPACE_OPENING,         /* the same, but user tokens are found first */
     SPACE_PREPEND,         /* each between two tokens that are found in the text */
     SPACE_METASPACE,       /* the same, unless it begins with a space */
     SPACE_METASPACE_FIRST, /* the start of the text, unless it begins with a space */

@@ -72,7 +72,9 @@ static void test_by_hand(void **state)
     near(figures.kld_at[LOSS_SHARES - 1], 0.8);
     near(figures.kld_chunks[0], 0.15);
     near(figures.kld_chunks[1], 0.55);
-    near(figures.kld.interval.low, 0.35 - 12.706204736174698 * 0.2); /* t of 1 degree */
+    near(figures.kld.interval.high, 0.35 + 12.706204736174698 * 0.2); /* t of 1 degree */
+    near(figures.kld.interval.low, 0);                                /* never below */
+    near(figures.top1.interval.high, 1);
     near(figures.top1.value, 0.75);
     near(figures.top5.value, 0.8);
     near(figures.top10.value, 0.875);

@@ -231,6 +231,43 @@ static void test_merge(void **state)
     assert_false(loss_report_parse(broken, 1, "x.json", &none, &(struct fault){0}));
 }
 
+/* Against llama.cpp on the F32 expansion: tests/golden/loss/README.md. */
+static void test_llama(void **state)
+{
+    (void)state;
+    NEED;
+    const struct loss_variant quantized = {.path = LICHEN_TEST_DATA
+                                           "/golden/loss/stories260K.q4_0.gguf",
+                                           .device = "cpu",
+                                           .activations = LICHEN_ACTIVATIONS_FLOAT,
+                                           .kv = LICHEN_KV_F16};
+    json_t *golden = json_load_file(LICHEN_TEST_DATA "/golden/loss/llama.json", 0, NULL);
+    assert_non_null(golden);
+    struct seen seen = {0};
+    struct loss_request request = request_of(&quantized, 1, &seen);
+    request.ctx = (uint32_t)loss_number(golden, "ctx", NULL);
+    request.chunks_max = (uint32_t)loss_number(golden, "chunks", NULL);
+    json_t *report = run(&request);
+    const json_t *result = result_of(report, 0), *files = json_object_get(golden, "files");
+    const json_t *base = json_array_get(files, 0), *theirs = json_array_get(files, 1);
+    const json_t *text = json_array_get(json_object_get(report, "texts"), 0);
+    assert_true(loss_number(text, "tokens", NULL) == loss_number(golden, "tokens", NULL));
+    assert_string_equal(loss_string(text, "sha256"), loss_string(golden, "sha256"));
+    double ppl_base = loss_number(result, "ppl_base", NULL) / loss_number(base, "ppl", NULL);
+    double ppl = loss_number(result, "ppl", NULL) / loss_number(theirs, "ppl", NULL);
+    double kld = loss_number(result, "kld", "mean", NULL) / loss_number(theirs, "kld_mean", NULL);
+    print_message("PPL %+.4f %%, base %+.4f %%, KLD %+.4f %%\n", 100 * (ppl - 1),
+                  100 * (ppl_base - 1), 100 * (kld - 1));
+    assert_true(fabs(ppl_base - 1) < 0.0005 && fabs(ppl - 1) < 0.0005);
+    assert_true(fabs(kld - 1) < 0.01);
+    double median = loss_number(result, "kld", "median", NULL);
+    assert_true(fabs(median / loss_number(theirs, "kld_median", NULL) - 1) < 0.01);
+    double top1 = loss_number(result, "top1", NULL);
+    assert_true(fabs(top1 - loss_number(theirs, "top1", NULL)) < 0.003);
+    json_decref(report);
+    json_decref(golden);
+}
+
 /* ---- views ---- */
 
 static char *view_of(const json_t *report, void (*view)(const json_t *report, FILE *stream))
@@ -316,6 +353,46 @@ static void test_empty_views(void **state)
     json_decref(report);
 }
 
+/* ---- advice ---- */
+
+static json_t *advised(const char *label, double bytes, double kld, double ratio, double lost)
+{
+    return json_pack("{s:s, s:f, s:[{s:s, s:i, s:{s:f}, s:{s:f}, s:{s:f}}]}", "label", label,
+                     "bytes", bytes, "results", "text", "a", "chunks", 100, "kld", "mean", kld,
+                     "ppl_ratio", "value", ratio, "flips", "right_to_wrong", lost);
+}
+
+static void assert_advice(json_t *candidates, const char *expected)
+{
+    char advice[512];
+    json_t *report = json_pack("{s:[{s:s}], s:o}", "texts", "name", "a", "candidates", candidates);
+    assert_non_null(report);
+    loss_advice(report, advice, sizeof advice);
+    assert_string_equal(advice, expected);
+    json_decref(report);
+}
+
+static void test_advice(void **state)
+{
+    (void)state;
+    assert_advice(json_pack("[o, o, o]", advised("Q8_0", 145e6, 0.002, 1.000, 0.004),
+                            advised("Q4_0", 92e6, 0.4, 1.3, 0.08),
+                            advised("Q4_K_M", 104e6, 0.01, 1.005, 0.009)),
+                  "Q4_K_M loses nothing you would notice here: 0.9 of 100 next words wrong that "
+                  "the base has right; Q4_0 saves 12 MB more and gets 8.0 of 100 wrong.");
+    assert_advice(json_pack("[o, o]", advised("Q6", 12e6, 0.1, 1.05, 0.02),
+                            advised("Q4", 9e6, 0.2, 1.1, 0.12)),
+                  "Every candidate would be noticed here, Q6 the least: 2.0 of 100 next words "
+                  "wrong that the base has right; Q4 saves 3.0 MB more and gets 12 of 100 wrong.");
+    assert_advice(json_array(), "");
+    /* of one size, the one that loses clearly less; else the first */
+    assert_advice(json_pack("[o, o, o]", advised("A8", 9e6, 0.002, 1, 0.001),
+                            advised("A16", 9e6, 0.001, 1, 0.001),
+                            advised("float", 9e6, 0.000999, 1, 0.001)),
+                  "A16 loses nothing you would notice here: 0.1 of 100 next words wrong that the "
+                  "base has right.");
+}
+
 /* ---- weights, repetition ---- */
 
 static void test_weights(void **state)
@@ -393,6 +470,8 @@ int main(void)
         cmocka_unit_test(test_empty_views),
         cmocka_unit_test(test_weights),
         cmocka_unit_test(test_tensors),
+        cmocka_unit_test(test_llama),
+        cmocka_unit_test(test_advice),
         cmocka_unit_test(test_outputs),
         cmocka_unit_test(test_repetition),
     };

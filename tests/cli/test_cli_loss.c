@@ -180,7 +180,7 @@ static void test_layers(void **state)
     (void)state;
     NEED;
     struct ran ran = LICHEN("convert", STORIES, "-o", OUT "/stories.q4_0.gguf", "--type", "q4_0",
-                            "--force", "--no-proof", "--quiet");
+                            "--force", "--proof", "never", "--quiet");
     assert_int_equal(ran.status, 0);
     ran_free(&ran);
     ran =

@@ -28,7 +28,7 @@ static int prepare(void **state)
                                             .dim = 256,
                                             .ffn = 512,
                                             .kv_dim = 128,
-                                            .vocab = 300,
+                                            .vocab = 1200, /* lichen-peer feeds token 1000 */
                                             .dtype = DTYPE_F16,
                                             .vocabulary = true};
     mkdir(LICHEN_TEST_OUTPUT "/home", 0700);
@@ -361,6 +361,41 @@ static void test_opens_nothing_else(void **state)
     clean();
 }
 
+/* The folder of llama.cpp's library: LICHEN_PEER, or where `./setup bench` puts it. */
+static const char *peer_folder(void)
+{
+    const char *folder = getenv("LICHEN_PEER");
+    return folder ? folder
+                  : LICHEN_ROOT "/build/peer/node_modules/@node-llama-cpp/linux-x64-vulkan/bins/"
+                                "linux-x64-vulkan";
+}
+
+/* Files of every type are loaded and run by llama.cpp. */
+static void test_loads_in_llama_cpp(void **state)
+{
+    (void)state;
+    static const char *const types[] = {"f32",    "f16",    "bf16", "q8_0",   "q4_0",
+                                        "q4_1",   "q5_0",   "q5_1", "q4_k_s", "q4_k_m",
+                                        "q5_k_s", "q5_k_m", "q6_k", "iq4_nl", "iq4_xs"};
+    char command[2048];
+    if (access(peer_folder(), F_OK) != 0)
+        SKIP("llama.cpp's library is not here (LICHEN_PEER, or ./setup bench)");
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        double seconds = -1;
+        convert(types[i]);
+        snprintf(command, sizeof command,
+                 "printf 'prefill 4\\nquit\\n' | %s %s %s 64 2>%s/peer.log", LICHEN_PEER_PROGRAM,
+                 peer_folder(), OUTPUT, FOLDER);
+        FILE *pipe = popen(command, "r");
+        assert_non_null(pipe);
+        int found = fscanf(pipe, "ready %*f %lf", &seconds);
+        int status = pclose(pipe);
+        if (status != 0 || found != 1 || seconds < 0)
+            fail_msg("%s: llama.cpp: status %d; see %s/peer.log", types[i], status, FOLDER);
+    }
+    unlink(FOLDER "/peer.log");
+}
+
 static int finish(void **state)
 {
     (void)state;
@@ -381,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_runs),
         cmocka_unit_test(test_force_and_resume),
         cmocka_unit_test(test_opens_nothing_else),
+        cmocka_unit_test(test_loads_in_llama_cpp),
     };
     return cmocka_run_group_tests(tests, prepare, finish);
 }

@@ -122,6 +122,9 @@ simple("llama-bias", "Llama", False, base(attention_bias=True, mlp_bias=True,
                                           rope_parameters=dict(rope_type="linear", factor=2.0,
                                                                rope_theta=5000.0)))
 simple("mistral", "Mistral", True, base(sliding_window=9))
+simple("ministral", "Ministral", False, base(
+    num_hidden_layers=3, sliding_window=9, head_dim=8,
+    layer_types=["sliding_attention", "full_attention", "sliding_attention"]))
 simple("qwen2", "Qwen2", True, base(tie_word_embeddings=True, rope_parameters=YARN))
 simple("qwen3", "Qwen3", False, base(head_dim=16))
 simple("gemma", "Gemma", True, base(hidden_size=64, head_dim=16, hidden_act="gelu_pytorch_tanh"))

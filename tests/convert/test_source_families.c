@@ -16,6 +16,7 @@ static const struct {
     {"llama", "llama"},
     {"llama-bias", "llama"},
     {"mistral", "llama"},
+    {"ministral", "llama"},
     {"qwen2", "qwen2"},
     {"qwen3", "qwen3"},
     {"gemma", "gemma"},

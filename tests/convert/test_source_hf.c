@@ -1,7 +1,8 @@
 /* test_source_hf.c: real published checkpoints through source_hf.c, row by row, and what it does
  * with those that it cannot convert. */
-#include "source_rig.h"
+#include "folder_rig.h"
 #include "gguf.h"
+#include "source_rig.h"
 #include "run.h"
 
 #include <unistd.h>
@@ -120,12 +121,161 @@ static void test_sort(void **state)
     run_close(&run);
 }
 
+static void save_beside(const char *folder, const char *name, const char *text)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    rig_save(path, text, strlen(text));
+}
+
+/* The metadata of a source as a reader finds it. */
+static struct gguf *metadata_of(const struct source *source)
+{
+    struct gguf_writer *writer;
+    struct gguf *gguf;
+    struct fault fault = {0};
+    uint8_t *bytes;
+    size_t size;
+    assert_true(gguf_writer_create(&writer, NULL));
+    if (!source_put_metadata(source, writer, &fault) ||
+        !gguf_writer_header(writer, &bytes, &size, &fault) ||
+        !gguf_parse(bytes, size, size, &gguf, &fault))
+        fail_msg("%s", fault.text);
+    gguf_writer_destroy(writer);
+    free(bytes);
+    return gguf;
+}
+
+/* value: as gguf_format writes it */
+static void check_entry(const struct gguf *gguf, const char *key, const char *value)
+{
+    const struct gguf_entry *entry = gguf_entry_find(gguf, key);
+    char text[256] = "";
+    if (value && !entry)
+        fail_msg("no %s", key);
+    for (uint64_t i = 0; entry && i < entry->count; i++) {
+        size_t used = strlen(text);
+        if (i > 0 && used + 1 < sizeof text)
+            text[used++] = ' ';
+        gguf_format(gguf, entry, i, text + used, sizeof text - used);
+    }
+    if (strcmp(text, value ? value : "") != 0)
+        fail_msg("%s is '%s', expected '%s'", key, text, value ? value : "nothing");
+}
+
+static const char card[] = "---\nlicense: apache-2.0 \nlicense_name: \"some name\"\n"
+                           "language:\n- en\n- zh\ntags:\n- chat\nx: [a]\n---\nlanguage: fr\n";
+
+static void test_metadata(void **state)
+{
+    (void)state;
+    char *config = folder_config_with("\"num_key_value_heads\": 1", "\"head_dim\": 6");
+    struct folder_tensor changes[] = {
+        {"model.layers.0.self_attn.q_proj.weight", "F16", "[12, 8]", 0},
+        {"model.layers.0.self_attn.k_proj.weight", "F16", "[12, 8]", 0},
+        {"model.layers.0.self_attn.v_proj.weight", "F16", "[12, 8]", 0},
+        {"model.layers.0.self_attn.o_proj.weight", "F16", "[8, 12]", 0},
+        {NULL, NULL, NULL, 0}};
+    const char *folder = folder_write("metadata", config, changes);
+    save_beside(folder, "README.md", card);
+    save_beside(folder, "generation_config.json",
+                "{\"temperature\": 0.7, \"top_k\": 20, \"top_p\": 0.8, \"min_p\": -1, "
+                "\"repetition_penalty\": 1.05, \"eos_token_id\": [2, 3]}");
+    struct source *source = rig_source(folder);
+    struct gguf *gguf = metadata_of(source);
+    static const struct {
+        const char *key, *value;
+    } entries[] = {
+        {"general.architecture", "llama"},
+        {"general.type", "model"},
+        {"general.name", "metadata"},
+        {"general.license", "apache-2.0"},
+        {"general.license.name", "some name"},
+        {"general.license.link", NULL},
+        {"general.languages", "en zh"},
+        {"general.sampling.temp", "0.7"},
+        {"general.sampling.top_k", "20"},
+        {"general.sampling.top_p", "0.8"},
+        {"general.sampling.min_p", NULL},
+        {"general.sampling.penalty_repeat", "1.05"},
+        {"llama.context_length", "64"},
+        {"llama.embedding_length", "8"},
+        {"llama.block_count", "1"},
+        {"llama.feed_forward_length", "12"},
+        {"llama.attention.head_count", "2"},
+        {"llama.attention.head_count_kv", "2"},
+        {"llama.attention.key_length", "6"},
+        {"llama.attention.value_length", "6"},
+        {"llama.attention.layer_norm_rms_epsilon", "1e-05"},
+        {"llama.rope.dimension_count", "6"},
+        {"llama.rope.freq_base", "10000"},
+        {"llama.vocab_size", "5"},
+        {"tokenizer.ggml.model", "none"},
+    };
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++)
+        check_entry(gguf, entries[i].key, entries[i].value);
+    assert_int_equal(source_file_count(source), 3);
+    gguf_close(gguf);
+    source_close(source);
+    const struct source_options options = {.gptq_zero_wrap = 16, .name = "another name"};
+    assert_true(source_open(folder, &options, &source, NULL));
+    gguf = metadata_of(source);
+    check_entry(gguf, "general.name", "another name");
+    gguf_close(gguf);
+    source_close(source);
+    free(config);
+}
+
+/* A text_config leaves out what equals the class's default: 4096 here, so the shapes do not fit. */
+static void test_nested(void **state)
+{
+    (void)state;
+    rig_source_refused(
+        folder_write("nested",
+                     "{\"model_type\": \"llava\", \"text_config\": {\"model_type\": \"llama\", "
+                     "\"vocab_size\": 5, \"num_hidden_layers\": 1}}",
+                     NULL),
+        "'model.embed_tokens.weight' is [5, 8], expected [5, 4096] by config.json");
+}
+
+/* A model that lichen has no map of is read under its own names, whatever they are. */
+static void test_unsupported(void **state)
+{
+    (void)state;
+    static const char long_name[] =
+        "a.name.of.more.than.sixty-three.bytes.which.no.file.of.GGUF.could.hold.in.its.header";
+    struct folder_tensor changes[] = {{"position_ids", "I64", "[1, 8]", 1},
+                                      {"five.dims", "BF16", "[1, 2, 1, 2, 2]", 0x3f},
+                                      {long_name, "F32", "[3, 4]", 0},
+                                      {NULL, NULL, NULL, 0}};
+    char *config = folder_config_with("\"llama\"", "\"bert\"");
+    struct source *source = rig_source(folder_write("bert", config, changes));
+    assert_string_equal(source_unsupported(source),
+                        "model_type bert (LlamaForCausalLM) is no family that lichen converts");
+    assert_string_equal(source_architecture(source), "bert");
+    assert_int_equal(source_tensor_count(source), folder_tensor_count + 3);
+    uint32_t index = rig_tensor(source, "five.dims");
+    const struct source_tensor *tensor = source_tensor_at(source, index);
+    assert_int_equal(tensor->stored, DTYPE_BF16);
+    assert_int_equal(tensor->dims[0] * tensor->rows, 8);
+    float *rows = rig_rows(source, index), one;
+    memcpy(&one, &(uint32_t){0x3f3f0000}, sizeof one);
+    for (int i = 0; i < 8; i++)
+        assert_true(rows[i] == one);
+    free(rows);
+    assert_int_equal(source_tensor_at(source, rig_tensor(source, "position_ids"))->stored,
+                     DTYPE_I32);
+    rig_tensor(source, long_name);
+    source_close(source);
+    free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stories_rows),
-        cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_sort),
+        cmocka_unit_test(test_stories_rows), cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_sort),         cmocka_unit_test(test_metadata),
+        cmocka_unit_test(test_nested),       cmocka_unit_test(test_unsupported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

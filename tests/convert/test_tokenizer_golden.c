@@ -74,11 +74,24 @@ static size_t check_folder(const char *name, const char *folder, const char *gol
 static void test_fixtures(void **state)
 {
     (void)state;
-    static const char *const names[] = {
-        "byte-level",      "vocab-merges", "tiktoken",     "metaspace",    "metaspace-first",
-        "metaspace-never", "prepend",      "unigram",      "bert",         "bert-cased",
-        "spm-bpe",         "spm-bpe-map",  "spm-bpe-trim", "spm-bpe-bare", "spm-unigram",
-        "spm-unigram-map"};
+    static const char *const names[] = {"byte-level",
+                                        "vocab-merges",
+                                        "tiktoken",
+                                        "metaspace",
+                                        "metaspace-first",
+                                        "metaspace-never",
+                                        "prepend",
+                                        "unigram",
+                                        "bert",
+                                        "bert-cased",
+                                        "spm-bpe",
+                                        "spm-bpe-map",
+                                        "spm-bpe-trim",
+                                        "spm-bpe-bare",
+                                        "spm-unigram",
+                                        "spm-bpe-runs",
+                                        "spm-bpe-dummy-runs",
+                                        "spm-unigram-map"};
     size_t count = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char folder[512], golden[512];

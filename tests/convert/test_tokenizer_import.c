@@ -277,6 +277,47 @@ static void test_config(void **state)
     close_imported(&imported);
 }
 
+/* ---- ignore_merges ---- */
+
+/* "abc" is no result of merges: only a pre-token taken whole is one token. */
+static void check_ignore(const char *pre_tokenizer, bool ignore_merges, const char *name,
+                         bool has_key)
+{
+    char json[2048];
+    snprintf(json, sizeof json,
+             "{\"pre_tokenizer\":%s,\"model\":{\"type\":\"BPE\",\"ignore_merges\":%s,\"vocab\":"
+             "{\"a\":0,\"b\":1,\"c\":2,\"ab\":3,\"abc\":4},\"merges\":[\"a b\"]}}",
+             pre_tokenizer, ignore_merges ? "true" : "false");
+    clear();
+    save_text("tokenizer.json", json);
+    struct imported imported = import(imported_no_hints());
+    check_text(&imported, "tokenizer.ggml.pre", name);
+    assert_int_equal(gguf_entry_find(imported.gguf, "tokenizer.ggml.ignore_merges") != NULL,
+                     has_key);
+    if (ignore_merges)
+        check_ids(&imported, "abc", (const int32_t[]){4}, 1);
+    else
+        check_ids(&imported, "abc", (const int32_t[]){3, 2}, 2);
+    close_imported(&imported);
+}
+
+static void test_ignore_merges(void **state)
+{
+    (void)state;
+    const char *bytes = "{\"type\":\"ByteLevel\",\"add_prefix_space\":false}";
+    const char *llama3 =
+        "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":"
+        "\"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}{1,3}| "
+        "?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"},"
+        "\"behavior\":"
+        "\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
+        "\"use_regex\":false}]}";
+    check_ignore(bytes, false, "gpt-2", false);
+    check_ignore(bytes, true, "gpt-2", true);
+    check_ignore(llama3, false, "glm4", false);
+    check_ignore(llama3, true, "llama-bpe", false);
+}
+
 /* ---- templates ---- */
 
 static void test_templates(void **state)
@@ -421,7 +462,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pre_names), cmocka_unit_test(test_hints),
-        cmocka_unit_test(test_config),    cmocka_unit_test(test_templates),
-        cmocka_unit_test(test_ice),       cmocka_unit_test(test_chatglm3)};
+        cmocka_unit_test(test_config),    cmocka_unit_test(test_ignore_merges),
+        cmocka_unit_test(test_templates), cmocka_unit_test(test_ice),
+        cmocka_unit_test(test_chatglm3)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

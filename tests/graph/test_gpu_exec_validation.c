@@ -3,11 +3,14 @@
  * changes no bit. GPU-assisted checks: test_gpu_exec_assisted.c. */
 #include "plan_run.h"
 
+/* With f32, 8-bit, f16 and f32 caches. */
 static const struct plan_run runs[] = {
     {.seed = 8, .batches = PLAN_RUN_BATCHES},
     {.seed = 12, .exact = true, .batches = PLAN_RUN_BATCHES},
+    {.seed = 102, .batches = PLAN_RUN_BATCHES},
     {.seed = 103, .as_discrete = true, .batches = PLAN_RUN_BATCHES},
 };
+
 static float clean[RANDOM_CONTEXT * RIG_VOCAB], poisoned[RANDOM_CONTEXT * RIG_VOCAB];
 
 static void all_clean(const struct gpu_options *options)

@@ -63,7 +63,7 @@ static void steps(bool as_discrete, bool unfused)
         const struct batch batch = {
             .tokens = ids, .count = counts[i], .position = position, .outputs = 1};
         uint32_t compared = gpu_compare_steps(exec, pair.ref.exec, &batch, 2e-5);
-        assert_true(compared > pair.ref.plan.step_count / 3);
+        assert_true(compared > pair.ref.plan.step_count / 5);
     }
     exec_destroy(exec);
     pair_close(&pair);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <vulkan/vulkan.h>
 
-enum { BINDINGS = 12, PUSH_SIZE = 128, SPEC_MAX = 16, EXECUTABLE_MAX = 4, STATISTIC_MAX = 64 };
+enum { BINDINGS = 15, PUSH_SIZE = 128, SPEC_MAX = 16, EXECUTABLE_MAX = 4, STATISTIC_MAX = 64 };
 enum { EXIT_SKIP = 77 };
 
 struct target {

@@ -452,6 +452,122 @@ static void test_refused_charsmap(void **state)
     }
 }
 
+/* A piece model of few tokens with one more key. */
+static struct tokenizer *pieces_with(const char *key, const char *text, const int32_t *ids,
+                                     size_t count, struct fault *fault)
+{
+    struct vocab_builder builder = {0};
+    const char *const tokens[] = {"<unk>", "<s>", "a", "▁a", "▁", "<t>"};
+    vocab_text(&builder, "tokenizer.ggml.model", "llama");
+    vocab_words(&builder, "tokenizer.ggml.tokens", tokens, 6);
+    vocab_f32s(&builder, "tokenizer.ggml.scores", (const float[]){0, 0, -1, -2, -3, 0}, 6);
+    vocab_i32s(&builder, "tokenizer.ggml.token_type", (const int32_t[]){2, 3, 1, 1, 1, 4}, 6);
+    vocab_bool(&builder, "tokenizer.ggml.add_bos_token", false);
+    vocab_u32(&builder, "tokenizer.ggml.bos_token_id", 1);
+    if (text)
+        vocab_text(&builder, key, text);
+    else if (key)
+        vocab_i32s(&builder, key, ids, count);
+    struct tokenizer *tokenizer = vocab_tokenizer(&builder, fault);
+    vocab_free(&builder);
+    return tokenizer;
+}
+
+static void check_pieces(const char *key, const char *value, const int32_t *ids, size_t count,
+                         const char *text, const char *expected)
+{
+    struct fault fault = {0};
+    struct tokenizer *tokenizer = pieces_with(key, value, ids, count, &fault);
+    if (!tokenizer)
+        fail_msg("%s", fault.text);
+    struct token_list list = {0};
+    assert_true(tokenizer_encode(tokenizer, text, strlen(text),
+                                 (struct tokenize_options){.special = true}, &list, NULL));
+    char found[128] = "";
+    for (size_t i = 0; i < list.count; i++)
+        snprintf(found + strlen(found), sizeof found - strlen(found), i ? " %d" : "%d",
+                 (int)list.ids[i]);
+    assert_string_equal(found, expected);
+    token_list_free(&list);
+    tokenizer_destroy(tokenizer);
+}
+
+/* Where the dummy space goes. */
+static void test_space_schemes(void **state)
+{
+    (void)state;
+    const char *key = "tokenizer.ggml.space_prefix_scheme";
+    check_pieces(NULL, NULL, NULL, 0, "a<t>a<s>a<s> a", "3 5 2 1 3 1 4 3");
+    check_pieces(NULL, NULL, NULL, 0, "<t>a", "4 5 2");
+    check_pieces(key, "prepend", NULL, 0, "a<t>a<s>a<s> a", "3 5 3 1 3 1 4 3");
+    check_pieces(key, "metaspace", NULL, 0, "a<t>a<s>a<s> a", "3 5 3 1 3 1 3");
+    check_pieces(key, "metaspace-first", NULL, 0, "a<t>a<s>a<s> a", "3 5 2 1 2 1 3");
+    check_pieces(key, "metaspace-first", NULL, 0, "<s>a", "1 2");
+    check_pieces(key, "prepend", NULL, 0, "", "");
+    struct fault fault = {0};
+    assert_null(pieces_with(key, "odd", NULL, 0, &fault));
+    assert_int_equal(fault.kind, FAULT_UNSUPPORTED);
+    assert_non_null(strstr(fault.text, "\"odd\""));
+}
+
+/* Tokens that take white space with them. */
+static void test_strips(void **state)
+{
+    (void)state;
+    const int32_t both[] = {1, 5};
+    check_pieces("tokenizer.ggml.rstrip_token_ids", NULL, both, 2, "a<s> \n\xE3\x80\x80 a<t>  a",
+                 "3 1 3 5 2");
+    check_pieces("tokenizer.ggml.lstrip_token_ids", NULL, both, 2, "a \t\xC2\xA0<s>a \n<t>a",
+                 "3 1 3 5 2");
+    check_pieces("tokenizer.ggml.lstrip_token_ids", NULL, both, 2, "  <s>", "1");
+    static const int32_t bad[] = {-1, 6};
+    static const char *const keys[] = {"tokenizer.ggml.lstrip_token_ids",
+                                       "tokenizer.ggml.rstrip_token_ids",
+                                       "tokenizer.ggml.end_token_ids"};
+    for (size_t i = 0; i < 6; i++) {
+        struct fault fault = {0};
+        assert_null(pieces_with(keys[i / 2], NULL, &bad[i % 2], 1, &fault));
+        assert_int_equal(fault.kind, FAULT_FORMAT);
+        assert_non_null(strstr(fault.text, keys[i / 2]));
+    }
+}
+
+static void test_normal_form(void **state)
+{
+    (void)state;
+    struct fault fault = {0};
+    struct vocab_builder builder = {0};
+    vocab_text(&builder, "tokenizer.ggml.model", "gpt2");
+    vocab_text(&builder, "tokenizer.ggml.pre", "gpt-2");
+    vocab_words(&builder, "tokenizer.ggml.tokens", (const char *const[]){"a", "Ã", "©", "Ã©"}, 4);
+    vocab_words(&builder, "tokenizer.ggml.merges", (const char *const[]){"Ã ©"}, 1);
+    struct vocab_builder odd = {0};
+    vocab_text(&odd, "tokenizer.ggml.model", "gpt2");
+    vocab_text(&odd, "tokenizer.ggml.pre", "gpt-2");
+    vocab_words(&odd, "tokenizer.ggml.tokens", (const char *const[]){"a"}, 1);
+    vocab_words(&odd, "tokenizer.ggml.merges", (const char *const[]){"a a"}, 0);
+    vocab_text(&odd, "tokenizer.ggml.normalizer.unicode", "nfx");
+    assert_null(vocab_tokenizer(&odd, &fault));
+    assert_int_equal(fault.kind, FAULT_UNSUPPORTED);
+    vocab_free(&odd);
+    vocab_text(&builder, "tokenizer.ggml.normalizer.unicode", "nfc");
+    fault = (struct fault){0};
+    struct tokenizer *tokenizer = vocab_tokenizer(&builder, &fault);
+    vocab_free(&builder);
+    if (!tokenizer)
+        fail_msg("%s", fault.text);
+    struct token_list list = {0}; /* e and a combining acute; then broken bytes between */
+    assert_true(tokenizer_encode(tokenizer,
+                                 "e\xCC\x81\xFF"
+                                 "e\xCC\x81",
+                                 7, (struct tokenize_options){0}, &list, NULL));
+    assert_int_equal(list.count, 2);
+    assert_int_equal(list.ids[0], 3);
+    assert_int_equal(list.ids[1], 3);
+    token_list_free(&list);
+    tokenizer_destroy(tokenizer);
+}
+
 static void test_missing(void **state)
 {
     (void)state;
@@ -561,6 +677,9 @@ int main(void)
         cmocka_unit_test(test_refused_arrays),
         cmocka_unit_test(test_refused_scores),
         cmocka_unit_test(test_refused_charsmap),
+        cmocka_unit_test(test_space_schemes),
+        cmocka_unit_test(test_strips),
+        cmocka_unit_test(test_normal_form),
         cmocka_unit_test(test_missing),
         cmocka_unit_test(test_spm),
         cmocka_unit_test(test_byte_tokens),
