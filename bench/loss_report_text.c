@@ -141,6 +141,20 @@ static void keep_prompt(struct report *report, const struct loss_windows *window
         report->prompt[0] = windows->bos;
 }
 
+/* What the matrix products really used: a device without packed dots answers in floats. */
+static void note_activations(struct report *report)
+{
+    for (size_t i = 0; i < report->candidates_end; i++) {
+        struct lichen_stats stats;
+        if (!report->streams.items[i].session)
+            continue;
+        lichen_stats(report->streams.items[i].session, &stats);
+        json_object_set_new(i ? json_array_get(report->candidates, i - 1) : report->base,
+                            "activations_used",
+                            json_string(stats.activations ? stats.activations : ""));
+    }
+}
+
 static bool run_windows(struct report *report, struct text *text, bool first, struct fault *fault)
 {
     const struct loss_request *request = report->request;
@@ -155,6 +169,7 @@ static bool run_windows(struct report *report, struct text *text, bool first, st
     bool done = loss_run(&report->streams, &text->windows, &options, &text->series, fault) &&
                 (!options.writer || loss_logits_finish(options.writer, fault));
     loss_logits_destroy(options.writer);
+    note_activations(report);
     if (text->series.chunks == 0)
         return done;
     struct fault second = {0};

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS_BYTES = 16 << 20, PIECE_LEAST = 8, PIECE_MOST = 128 };
+enum { ROWS_BYTES = 16 << 20, PIECE_LEAST = 8, PIECE_MOST = 128, PACKED_BATCH = 8 };
 
 const char *loss_kv_name(enum lichen_kv kv)
 {
@@ -118,6 +118,10 @@ static bool open_session(struct loss_streams *streams, struct loss_stream *strea
     options.context = ctx;
     options.kv = stream->variant.kv;
     options.batch = stream->variant.batch;
+    /* 8- and 16-bit activations are the kernels of an answer, used for 8 tokens at most; a longer
+     * run would quietly be one in floats. */
+    if (!options.batch && stream->variant.activations != LICHEN_ACTIVATIONS_FLOAT)
+        options.batch = PACKED_BATCH;
     options.outputs = streams->piece;
     options.sampler.temperature = 0;
     return lichen_session_open(stream->engine, &options, &stream->session, fault);

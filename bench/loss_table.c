@@ -200,6 +200,21 @@ static void text_excess(const json_t *report, FILE *out)
                 1 + excess);
 }
 
+/* Asked for 8 or 16 bits, and ran in floats: the row says nothing about them. */
+static void text_activations(const json_t *report, FILE *out)
+{
+    char label[128];
+    const json_t *candidates = json_object_get(report, "candidates");
+    for (size_t i = 0; i < json_array_size(candidates); i++) {
+        const json_t *candidate = json_array_get(candidates, i);
+        const char *wanted = loss_string(candidate, "activations");
+        if ((strcmp(wanted, "8") == 0 || strcmp(wanted, "16") == 0) &&
+            strcmp(loss_string(candidate, "activations_used"), "float32") == 0)
+            fprintf(out, "  %s: this device multiplied in floats all the same\n",
+                    shown(loss_string(candidate, "label"), label));
+    }
+}
+
 static void text_pairs(const json_t *report, const char *name, FILE *out)
 {
     const json_t *pairs = json_object_get(report, "pairs");
@@ -235,6 +250,7 @@ static void text_table(const json_t *report, const json_t *text, FILE *out)
     text_pairs(report, name, out);
     text_floor(report, name, out);
     text_excess(report, out);
+    text_activations(report, out);
     fputc('\n', out);
 }
 

@@ -152,6 +152,19 @@ static void test_lists(void **state)
     ran_free(&ran);
 }
 
+/* The C executor multiplies in floats: that a candidate was asked to use 8 bits is not passed over.
+ */
+static void test_activations_told(void **state)
+{
+    (void)state;
+    NEED;
+    struct ran ran =
+        LICHEN("loss", STORIES, "activations=8", "--text", TEXT, SMALL, "--quiet", "--no-floor");
+    assert_int_equal(ran.status, 0);
+    assert_non_null(strstr(ran.out, "this device multiplied in floats all the same"));
+    ran_free(&ran);
+}
+
 /* For scripts: status 1 and one line when a limit is passed; the report is there all the same. */
 static void test_gates(void **state)
 {
