@@ -225,9 +225,10 @@ static void test_interrupt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_outputs),
-        cmocka_unit_test(test_lists),   cmocka_unit_test(test_gates),
-        cmocka_unit_test(test_layers),  cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_outputs),
+        cmocka_unit_test(test_lists),     cmocka_unit_test(test_activations_told),
+        cmocka_unit_test(test_gates),     cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_interrupt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
