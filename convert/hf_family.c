@@ -5,8 +5,9 @@
 
 const struct hf_family *hf_family_at(size_t index)
 {
-    static const struct hf_family *const *const lists[] = {hf_families_llama, hf_families_gemma,
-                                                           hf_families_glm, hf_families_layernorm};
+    static const struct hf_family *const *const lists[] = {hf_families_llama, hf_families_fused,
+                                                           hf_families_gemma, hf_families_glm,
+                                                           hf_families_layernorm};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         for (const struct hf_family *const *family = lists[i]; *family; family++)
             if (index-- == 0)

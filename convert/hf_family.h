@@ -84,6 +84,7 @@ struct hf_family {
 
 /* NULL-terminated */
 extern const struct hf_family *const hf_families_llama[];
+extern const struct hf_family *const hf_families_fused[];
 extern const struct hf_family *const hf_families_gemma[];
 extern const struct hf_family *const hf_families_glm[];
 extern const struct hf_family *const hf_families_layernorm[];

@@ -258,14 +258,22 @@ const char *tokenizer_class(const struct tokenizer_import *import)
     return class ? class : "";
 }
 
-/* Llama's class puts bos in front unless it is told not to. */
+static bool class_begins(const struct tokenizer_import *import, const char *start)
+{
+    return strncmp(tokenizer_class(import), start, strlen(start)) == 0;
+}
+
+/* Where no file says it: the classes around SentencePiece BPE models put bos in front, T5's puts
+ * eos behind. */
 static void settle_switches(struct tokenizer_import *import)
 {
+    bool pieces = !import->from_json && strcmp(import->model, "llama") == 0;
     read_switch(import->config, "add_bos_token", &import->add_bos);
     read_switch(import->config, "add_eos_token", &import->add_eos);
     if (import->add_bos == TRI_UNKNOWN)
-        import->add_bos = strncmp(tokenizer_class(import), "Llama", 5) == 0 ||
-                          strncmp(tokenizer_class(import), "Gemma", 5) == 0;
+        import->add_bos = pieces || class_begins(import, "Llama") || class_begins(import, "Gemma");
+    if (import->add_eos == TRI_UNKNOWN)
+        import->add_eos = class_begins(import, "T5") || class_begins(import, "MT5");
 }
 
 bool tokenizer_config_apply(struct tokenizer_import *import, const char *folder,

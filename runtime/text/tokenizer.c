@@ -65,30 +65,6 @@ static bool read_names(struct tokenizer *tokenizer, const struct gguf *gguf, str
     return tokenizer->pre_name || vocab_no_memory(fault);
 }
 
-/* lichen's key; absent: as SentencePiece does. */
-static bool read_scheme(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
-{
-    const char *key = "tokenizer.ggml.space_prefix_scheme";
-    struct gguf_string name = {"", 0};
-    if (!gguf_text(gguf, key, false, &name, fault))
-        return false;
-    static const char *const names[] = {
-        [SPACE_SENTENCEPIECE] = "",
-        [SPACE_OPENING] = "opening",
-        [SPACE_PREPEND] = "prepend",
-        [SPACE_METASPACE] = "metaspace",
-        [SPACE_METASPACE_FIRST] = "metaspace-first",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (name.size == strlen(names[i]) && memcmp(name.bytes, names[i], name.size) == 0) {
-            tokenizer->space_scheme = (enum space_scheme)i;
-            return true;
-        }
-    }
-    return fault_set(fault, FAULT_UNSUPPORTED, "%s: lichen does not know \"%.*s\"", key,
-                     name.size < 60 ? (int)name.size : 60, name.bytes);
-}
-
 /* What the models do where the file is silent, then the file. */
 static bool read_switches(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault)
 {
@@ -101,7 +77,7 @@ static bool read_switches(struct tokenizer *tokenizer, const struct gguf *gguf, 
     if (!pieces)
         return true;
     tokenizer->dummy_space = true;
-    return read_scheme(tokenizer, gguf, fault) &&
+    return space_scheme_read(tokenizer, gguf, fault) &&
            gguf_bool(gguf, "tokenizer.ggml.add_space_prefix", false, &tokenizer->dummy_space,
                      fault) &&
            gguf_bool(gguf, "tokenizer.ggml.remove_extra_whitespaces", false,
@@ -241,81 +217,13 @@ static bool encode_fragment(const struct tokenizer *tokenizer, const char *text,
     return false;
 }
 
-struct stretch { /* between two tokens that were found in the text */
-    const char *text;
-    size_t size;
-    bool first_of_all;  /* nothing of the whole text is before it */
-    bool opens, closes; /* at the start, the end of what lies between two control tokens */
-};
-
-/* Does the stretch get a dummy space in front? */
-static bool takes_dummy(const struct tokenizer *tokenizer, const struct stretch *stretch)
-{
-    bool marked = stretch->size > 0 && (stretch->text[0] == ' ' ||
-                                        (stretch->size >= SPACE_MARK_SIZE &&
-                                         memcmp(stretch->text, SPACE_MARK, SPACE_MARK_SIZE) == 0));
-    if (!tokenizer->dummy_space)
-        return false;
-    switch (tokenizer->space_scheme) {
-    case SPACE_SENTENCEPIECE:
-    case SPACE_OPENING: /* also in front of a token that opens the text */
-        return stretch->opens;
-    case SPACE_PREPEND:
-        return stretch->size > 0;
-    case SPACE_METASPACE:
-        return stretch->size > 0 && !marked;
-    case SPACE_METASPACE_FIRST:
-        return stretch->size > 0 && !marked && stretch->first_of_all;
-    }
-    return false;
-}
-
-/* The size without the spaces at the end, of which only start bytes stay. SentencePiece takes away
- * U+2581 that the text itself has as well. */
-static size_t without_spaces(const char *text, size_t start, size_t size)
-{
-    for (;;) {
-        if (size > start && text[size - 1] == ' ')
-            size--;
-        else if (size >= start + SPACE_MARK_SIZE &&
-                 memcmp(text + size - SPACE_MARK_SIZE, SPACE_MARK, SPACE_MARK_SIZE) == 0)
-            size -= SPACE_MARK_SIZE;
-        else
-            return size;
-    }
-}
-
-/* A copy with the dummy space in front and, where the file wants it, no needless spaces; empty when
- * it is the whole text and only a dummy space is left. */
-static char *prepare(const struct tokenizer *tokenizer, const struct stretch *stretch,
-                     size_t *prepared_size)
-{
-    char *prepared = malloc(stretch->size + 2);
-    if (!prepared)
-        return NULL;
-    size_t used = 0, start = takes_dummy(tokenizer, stretch);
-    if (start > 0)
-        prepared[used++] = ' ';
-    bool behind_space = stretch->opens;
-    for (size_t i = 0; i < stretch->size; i++) {
-        bool space = stretch->text[i] == ' ';
-        if (!tokenizer->trim_spaces || !space || !behind_space)
-            prepared[used++] = stretch->text[i];
-        behind_space = space;
-    }
-    if (tokenizer->trim_spaces && stretch->closes)
-        used = without_spaces(prepared, start, used);
-    *prepared_size = used > start || !stretch->closes ? used : 0;
-    return prepared;
-}
-
 static bool encode_mapped(const struct tokenizer *tokenizer, const struct stretch *stretch,
                           struct scratch *scratch, struct token_list *out, struct fault *fault)
 {
-    if (!tokenizer->trim_spaces && !takes_dummy(tokenizer, stretch))
+    if (!tokenizer->trim_spaces && !space_takes_dummy(tokenizer, stretch))
         return encode_fragment(tokenizer, stretch->text, stretch->size, scratch, out, fault);
     size_t size;
-    char *prepared = prepare(tokenizer, stretch, &size);
+    char *prepared = space_prepare(tokenizer, stretch, &size);
     if (!prepared)
         return vocab_no_memory(fault);
     bool encoded = encode_fragment(tokenizer, prepared, size, scratch, out, fault);
@@ -338,19 +246,6 @@ static bool encode_stretch(const struct tokenizer *tokenizer, const struct stret
     return encoded;
 }
 
-/* The user-defined token at or behind *at, the leftmost and of those the longest: its id, -1 =
- * none, and *at, *token_size. */
-static int32_t next_user(const struct tokenizer *tokenizer, const char *text, size_t size,
-                         size_t *at, size_t *token_size)
-{
-    for (; *at < size && tokenizer->user.count > 0; ++*at) {
-        int32_t id = prefix_longest(&tokenizer->user, text + *at, size - *at, token_size);
-        if (id >= 0)
-            return id;
-    }
-    return -1;
-}
-
 /* Text between two control tokens: user-defined tokens and what is between them. prepared: the
  * stretches are as they shall be; else first: at the start of the whole. */
 static bool encode_users(const struct tokenizer *tokenizer, bool prepared, bool first,
@@ -360,7 +255,7 @@ static bool encode_users(const struct tokenizer *tokenizer, bool prepared, bool 
     size_t done = 0;
     for (size_t at = 0;;) {
         size_t token_size = 0;
-        int32_t id = next_user(tokenizer, text, size, &at, &token_size);
+        int32_t id = user_next(tokenizer, text, size, &at, &token_size);
         size_t end = id < 0 ? size : at;
         if (id >= 0 && strips_space(tokenizer, id, STRIP_LEFT))
             end -= space_before(text + done, at - done);
@@ -379,52 +274,6 @@ static bool encode_users(const struct tokenizer *tokenizer, bool prepared, bool 
     }
 }
 
-/* The text by the character map, which leaves user-defined tokens alone; malloc'd. */
-static char *map_between(const struct tokenizer *tokenizer, const char *text, size_t size,
-                         size_t *mapped_size)
-{
-    char *mapped = NULL;
-    size_t used = 0;
-    for (size_t at = 0, done = 0, token_size = 0;; done = at) {
-        int32_t id = next_user(tokenizer, text, size, &at, &token_size);
-        size_t part_size, end = id < 0 ? size : at;
-        char *part = charsmap_apply(tokenizer, text + done, end - done, &part_size);
-        char *grown = part ? realloc(mapped, used + part_size + token_size + 1) : NULL;
-        if (!grown) {
-            free(part);
-            free(mapped);
-            return NULL;
-        }
-        mapped = grown;
-        memcpy(mapped + used, part, part_size);
-        free(part);
-        used += part_size;
-        *mapped_size = used;
-        if (id < 0)
-            return mapped;
-        memcpy(mapped + used, text + at, token_size);
-        used += token_size;
-        at += token_size;
-    }
-}
-
-/* As SentencePiece normalizes it: the map, no needless spaces, the dummy space; malloc'd. */
-static char *normalize_whole(const struct tokenizer *tokenizer, const char *text, size_t size,
-                             size_t *normal_size)
-{
-    struct stretch whole = {text, size, true, true, true};
-    char *mapped = NULL;
-    if (tokenizer->charsmap) {
-        mapped = map_between(tokenizer, text, size, &whole.size);
-        if (!mapped)
-            return NULL;
-        whole.text = mapped;
-    }
-    char *normal = prepare(tokenizer, &whole, normal_size);
-    free(mapped);
-    return normal;
-}
-
 /* Text between two control tokens; first: at the start of the whole. */
 static bool encode_plain(const struct tokenizer *tokenizer, bool first, const char *text,
                          size_t size, struct scratch *scratch, struct token_list *out,
@@ -435,7 +284,7 @@ static bool encode_plain(const struct tokenizer *tokenizer, bool first, const ch
     bool changes = tokenizer->dummy_space || tokenizer->trim_spaces || tokenizer->charsmap;
     if (!changes || tokenizer->space_scheme != SPACE_SENTENCEPIECE)
         return encode_users(tokenizer, !changes, first, text, size, scratch, out, fault);
-    char *normal = normalize_whole(tokenizer, text, size, &size);
+    char *normal = space_normalize(tokenizer, text, size, &size);
     if (!normal)
         return vocab_no_memory(fault);
     bool encoded = encode_users(tokenizer, true, first, normal, size, scratch, out, fault);

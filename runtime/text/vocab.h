@@ -151,6 +151,28 @@ bool wordpiece_create(struct tokenizer *tokenizer, const struct gguf *gguf, stru
 bool wordpiece_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
                       struct scratch *scratch, struct token_list *out, struct fault *fault);
 
+/* Spaces around and in stretches of text (space.c). */
+struct stretch { /* between two tokens that were found in the text */
+    const char *text;
+    size_t size;
+    bool first_of_all;  /* nothing of the whole text is before it */
+    bool opens, closes; /* at the start, the end of what lies between two control tokens */
+};
+bool space_scheme_read(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
+bool space_takes_dummy(const struct tokenizer *tokenizer, const struct stretch *stretch);
+/* A copy with the dummy space in front and, where the file wants it, no needless spaces; empty when
+ * it is the whole text and only a dummy space is left. malloc'd. */
+char *space_prepare(const struct tokenizer *tokenizer, const struct stretch *stretch,
+                    size_t *prepared_size);
+/* Text between two control tokens as SentencePiece normalizes it: the character map, no needless
+ * spaces, the dummy space. malloc'd. */
+char *space_normalize(const struct tokenizer *tokenizer, const char *text, size_t size,
+                      size_t *normal_size);
+/* The user-defined token at or behind *at, the leftmost and of those the longest: its id, -1 =
+ * none, and *at, *token_size. */
+int32_t user_next(const struct tokenizer *tokenizer, const char *text, size_t size, size_t *at,
+                  size_t *token_size);
+
 /* Which tokens take white space with them (strip.c). */
 bool strips_read(struct tokenizer *tokenizer, const struct gguf *gguf, struct fault *fault);
 bool strips_space(const struct tokenizer *tokenizer, int32_t id, uint8_t bit);

@@ -130,11 +130,11 @@ def golden_tokenizers(folder, path=None, count=150, seed=7, without=()):
             for text in random_texts(added[:6] + added[-6:], count, seed) if not any(part in text for part in without)]
 
 
-def golden_sentencepiece(path, count=150):
+def golden_sentencepiece(path, count=150, start=()):
     processor = sentencepiece.SentencePieceProcessor(model_file=path)
     control = [processor.id_to_piece(i) for i in range(processor.get_piece_size())
                if processor.is_control(i) or processor.is_unknown(i)]
-    return [[text, processor.encode(text), False] for text in random_texts(["<sep>", "<cls>", "<tool>"], count, 7)
+    return [[text, list(start) + processor.encode(text), False] for text in random_texts(["<sep>", "<cls>", "<tool>"], count, 7)
             if "\0" not in text and not any(token in text for token in control)]
 
 
@@ -336,7 +336,7 @@ def fixtures(shared):
         write(os.path.join(out, name + ".golden.json"),
               [[text, tokenizer.encode(text).ids, False] for text in random_texts([], 150, 7)])
     write(os.path.join(out, "stories260K.golden.json"),
-          golden_sentencepiece(os.path.join(shared, "models", "stories260K", "tok512.model")))
+          golden_sentencepiece(os.path.join(shared, "models", "stories260K", "tok512.model"), start=[1]))
 
 
 # ---- published ----

@@ -145,8 +145,8 @@ static void convert(const char *folder, const char *preset, const char *output)
 {
     struct fault fault = {.kind = FAULT_NONE};
     struct source_options naming = {.gptq_zero_wrap = 16, .name = "model"};
-    struct source *source;
-    struct recipe *recipe;
+    struct source *source = NULL;
+    struct recipe *recipe = NULL;
     if (!source_open(folder, &naming, &source, &fault) ||
         !recipe_create(source, preset, false, &recipe, &fault))
         fail_msg("%s", fault.text);

@@ -453,7 +453,7 @@ static void test_chatglm3(void **state)
               "\"<|plugin|>\",\"special\":true}}}");
     hints.model_type = "internlm2";
     imported = import(hints);
-    check_ids(&imported, "<|plugin|>", (const int32_t[]){4}, 1);
+    check_ids(&imported, "<|plugin|>", (const int32_t[]){1, 4}, 2);
     assert_int_equal(tokenizer_find(imported.tokenizer, "a", 1), -1);
     close_imported(&imported);
 }
