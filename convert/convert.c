@@ -56,7 +56,10 @@ static bool check_output(const struct convert_options *options, struct fault *fa
 static bool check_source(const struct source *source, struct fault *fault)
 {
     if (source_unsupported(source))
-        return fault_set(fault, FAULT_UNSUPPORTED, "%s", source_unsupported(source));
+        return fault_set(fault, FAULT_UNSUPPORTED,
+                         "%s: no file can be made of it: %s (--dry-run lists its tensors)",
+                         source_file_count(source) ? source_file_path(source, 0) : "the source",
+                         source_unsupported(source));
     return source_tensor_count(source) > 0 ||
            fault_set(fault, FAULT_UNSUPPORTED, "the source has no tensors");
 }

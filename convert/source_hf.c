@@ -183,9 +183,9 @@ static uint32_t end_tokens(struct hf_builder *builder, int64_t ids[HF_ENDS_MAX])
 
 static void open_tokenizer(struct hf_builder *builder, const char *model_type)
 {
-    static const char *const names[] = {"tokenizer.json", "tokenizer.model",
-                                        "vocab.json",     "vocab.txt",
-                                        "ice_text.model", "tokenizer_config.json"};
+    static const char *const names[] = {
+        "tokenizer.json", "tokenizer.model", "vocab.json",         "vocab.txt",
+        "ice_text.model", "qwen.tiktoken",   "tokenizer.tiktoken", "tokenizer_config.json"};
     struct hf_source *source = builder->source;
     int64_t ends[HF_ENDS_MAX];
     bool any = false;

@@ -122,6 +122,19 @@ static void note_bad(const struct convert_report *report, const struct output *o
     }
 }
 
+/* Tensors whose blocks are decoded and encoded again: what the first encoding lost stays lost. */
+static uint32_t requantized_count(const struct convert_report *report)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < source_tensor_count(report->source); i++) {
+        const struct source_tensor *tensor = source_tensor_at(report->source, i);
+        enum dtype dtype = recipe_choice(report->recipe, i)->dtype;
+        bool is_coarse = dtype_find(dtype)->block_weights > 1 && dtype != DTYPE_Q8_0;
+        count += tensor->lossless != DTYPE_ID_COUNT && tensor->lossless != dtype && is_coarse;
+    }
+    return count;
+}
+
 void convert_report_notes(const struct convert_report *report, const struct output *output)
 {
     uint32_t count = fallback_count(report);
@@ -130,6 +143,13 @@ void convert_report_notes(const struct convert_report *report, const struct outp
                     "%u tensors have rows that their type's blocks do not divide and got another "
                     "type (lichen convert --dry-run shows which)",
                     (unsigned)count);
+    count = requantized_count(report);
+    if (count)
+        output_note(
+            output,
+            "%u tensors were quantized before and are quantized again, which loses more than "
+            "from the original checkpoint",
+            (unsigned)count);
     if (report->results)
         note_bad(report, output);
 }
