@@ -350,6 +350,11 @@ static void file_item(const struct page *page, const char *what, const json_t *s
         put_text(page, loss_string(stream, "kv"));
         put(page, ", activations ");
         put_text(page, loss_string(stream, "activations"));
+        if (loss_string(stream, "activations_used")[0]) {
+            put(page, " (used: ");
+            put_text(page, loss_string(stream, "activations_used"));
+            put(page, ")");
+        }
         put(page, ", ");
         put_text(page, loss_string(device, "name"));
         put(page, " (");
