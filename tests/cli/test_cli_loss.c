@@ -213,7 +213,8 @@ static void test_interrupt(void **state)
     assert_int_equal(
         run_and_signal(SIGINT, 6000,
                        (const char *const[]){"loss", STORIES, "kv=q8_0", "--text", TEXT, "--device",
-                                             "cpu", "--json", OUT "/stopped.json", NULL}),
+                                             "cpu", "--ctx", "64", "--stability", "0", "--no-floor",
+                                             "--json", OUT "/stopped.json", NULL}),
         130);
     json_t *report = json_file(OUT "/stopped.json");
     assert_true(json_is_false(json_object_get(report, "complete")));
