@@ -129,8 +129,10 @@ static uint32_t requantized_count(const struct convert_report *report)
     for (uint32_t i = 0; i < source_tensor_count(report->source); i++) {
         const struct source_tensor *tensor = source_tensor_at(report->source, i);
         enum dtype dtype = recipe_choice(report->recipe, i)->dtype;
-        bool is_coarse = dtype_find(dtype)->block_weights > 1 && dtype != DTYPE_Q8_0;
-        count += tensor->lossless != DTYPE_ID_COUNT && tensor->lossless != dtype && is_coarse;
+        bool was_coarse = tensor->lossless != DTYPE_ID_COUNT && tensor->lossless != DTYPE_Q8_0 &&
+                          dtype_find(tensor->lossless)->block_weights > 1;
+        count += was_coarse && tensor->lossless != dtype && dtype_find(dtype)->block_weights > 1 &&
+                 dtype != DTYPE_Q8_0;
     }
     return count;
 }
