@@ -150,7 +150,7 @@ void convert_report_notes(const struct convert_report *report, const struct outp
         output_note(
             output,
             "%u tensors were quantized before and are quantized again, which loses more than "
-            "from the original checkpoint",
+            "from the original checkpoint; --keep-codes leaves them as they are",
             (unsigned)count);
     if (report->results)
         note_bad(report, output);
