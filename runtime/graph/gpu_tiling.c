@@ -119,7 +119,6 @@ static void tile_lane(const struct gpu_info *info, enum dtype dtype, uint32_t to
     tiling->spec[0] = info->subgroup_size;
     tiling->spec[1] = rows;
     tiling->spec[2] = tiling->tokens;
-    tiling->slots = 1;
     tiling->subgroup_size = info->subgroup_size_control ? info->subgroup_size : 0;
 }
 
@@ -137,7 +136,8 @@ static void tile_gemm(const struct gpu_info *info, uint32_t tokens_max, struct g
 struct gpu_tiling gpu_matmul_tile(const struct gpu_info *info, enum dtype dtype,
                                   uint32_t tokens_max, enum matmul_kind kind)
 {
-    struct gpu_tiling tiling = {.kind = kind, .shader = variant_find(dtype)->shader[kind]};
+    struct gpu_tiling tiling = {
+        .kind = kind, .shader = variant_find(dtype)->shader[kind], .slots = 1};
     assert(tiling.shader != SHADER_COUNT);
     if (kind == MATMUL_GEMM)
         tile_gemm(info, tokens_max, &tiling);
