@@ -132,7 +132,7 @@ static void save_beside(const char *folder, const char *name, const char *text)
 static struct gguf *metadata_of(const struct source *source)
 {
     struct gguf_writer *writer;
-    struct gguf *gguf;
+    struct gguf *gguf = NULL;
     struct fault fault = {0};
     uint8_t *bytes;
     size_t size;
