@@ -134,7 +134,7 @@ static struct gguf *metadata_of(const struct source *source)
     struct gguf_writer *writer;
     struct gguf *gguf = NULL;
     struct fault fault = {0};
-    uint8_t *bytes;
+    uint8_t *bytes = NULL;
     size_t size;
     assert_true(gguf_writer_create(&writer, NULL));
     if (!source_put_metadata(source, writer, &fault) ||
