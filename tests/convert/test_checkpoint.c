@@ -232,9 +232,9 @@ static void test_folder_and_index(void **state)
 static void test_gguf(void **state)
 {
     (void)state;
-    const char *path = LICHEN_SHARED "/golden/models/stories260K/stories260K.gguf";
+    const char *path = LICHEN_SHARED "/golden/models/stories260K/derived-stories260K-f32.gguf";
     char other[4096];
-    test_model_path("SmolLM2-135M-Instruct-Q4_0.gguf", other, sizeof other);
+    test_model_path("SmolLM2-135M-Instruct.Q4_1.gguf", other, sizeof other);
     if (!test_file_exists(path))
         path = other;
     if (!test_file_exists(path))
