@@ -5,8 +5,10 @@
  *
  * With ACTIVATIONS_16 or _8 the numbers of matmul_gemv.comp without its packed dots, which cost more
  * than float32 there: x is the integer 256 hi + lo, and a float holds the sum of its products with
- * codes exactly: 32 products with codes of 4 bits (15 * 32639 * 32 < 2^24), 4 with codes of 8 bits
- * (128 * 32639 * 4 < 2^24), which are then added as int32. Per group the same bits as matmul_gemv.
+ * codes exactly: 32 products with codes of 4 or 5 bits (16 * 32639 * 32 < 2^24), 16 with codes of 6
+ * (32 * 32639 * 16 < 2^24), 4 with codes of 8 bits (128 * 32639 * 4 < 2^24), which are then added as
+ * int32. (Codes of 5 and 6 bits stand in the high bits of a byte: a power of two more.) Per group the
+ * same bits as matmul_gemv.
  *
  * A subgroup of LANES lanes owns LANES * ROWS rows at a time (lane l: rows l, l + LANES, ...), SLOTS
  * times, and TOKENS tokens. Local size = LANES = subgroup size. A fused end: matmul_finish.glsl.
@@ -87,7 +89,7 @@ vec4 x_part(uint token, uint i)
     return subgroupBroadcast(own[token * LOADS + i / LANES], i % LANES);
 }
 
-#if defined(ACTIVATIONS_16) && defined(WEIGHT_SIGNED_CODES)
+#if defined(ACTIVATIONS_16) && (defined(WEIGHT_Q8_0) || defined(WEIGHT_TABLE))
 #define SUM int /* of 4 columns a float */
 #else
 #define SUM float
