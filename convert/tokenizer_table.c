@@ -1,5 +1,6 @@
 /* tokenizer_table.c: see tokenizer_table.h. */
 #include "tokenizer_table.h"
+#include "hash.h"
 #include "platform.h"
 
 #include <stdio.h>
@@ -18,16 +19,6 @@ bool import_no_memory(struct fault *fault)
 }
 
 /* ---- spelling -> id ---- */
-
-/* FNV-1a with the finalizer of MurmurHash3. */
-static uint32_t hash_bytes(const char *bytes, size_t size)
-{
-    uint64_t hash = 0xCBF29CE484222325u;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (uint8_t)bytes[i]) * 0x100000001B3u;
-    hash = (hash ^ (hash >> 33)) * 0xFF51AFD7ED558CCDu;
-    return (uint32_t)(hash ^ (hash >> 33));
-}
 
 /* The slot that holds the spelling, or the free one where it belongs. */
 static uint32_t *slot_of(const struct tokenizer_import *import, const char *bytes, size_t size)

@@ -1,5 +1,6 @@
 /* vocab.c: tokens, kinds and scores out of the metadata, checked once; spelling -> id. */
 #include "vocab.h"
+#include "hash.h"
 
 #include <assert.h>
 #include <math.h>
@@ -12,16 +13,6 @@ bool vocab_no_memory(struct fault *fault)
 }
 
 /* ---- spelling -> id ---- */
-
-/* FNV-1a with a final mix (the finalizer of MurmurHash3). */
-static uint32_t hash_bytes(const char *bytes, size_t size)
-{
-    uint64_t hash = 0xCBF29CE484222325u;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (uint8_t)bytes[i]) * 0x100000001B3u;
-    hash = (hash ^ (hash >> 33)) * 0xFF51AFD7ED558CCDu;
-    return (uint32_t)(hash ^ (hash >> 33));
-}
 
 /* The slot that holds the spelling, or the free one where it belongs. */
 static uint32_t *slot_of(const struct tokenizer *tokenizer, const char *bytes, size_t size)
