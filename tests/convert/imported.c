@@ -1,7 +1,9 @@
 /* imported.c: see imported.h. */
+#include "testing.h"
 #include "imported.h"
 
 #include <string.h>
+#include <unistd.h>
 
 struct tokenizer_hints imported_no_hints(void)
 {
@@ -21,7 +23,8 @@ static bool put_shape(struct gguf_writer *writer, uint32_t count, struct fault *
            gguf_put_u32(writer, "llama.vocab_size", count, fault);
 }
 
-static bool write(const struct tokenizer_import *import, const char *path, struct fault *fault)
+static bool write_vocabulary(const struct tokenizer_import *import, const char *path,
+                             struct fault *fault)
 {
     struct gguf_writer *writer = NULL;
     bool written = gguf_writer_create(&writer, fault) &&
@@ -40,8 +43,38 @@ struct tokenizer *imported_tokenizer(const char *folder, const struct tokenizer_
     *gguf = NULL;
     if (!tokenizer_import_open(folder, hints, &import, fault))
         return NULL;
-    if (write(import, gguf_path, fault) && gguf_open(gguf_path, gguf, fault))
+    if (write_vocabulary(import, gguf_path, fault) && gguf_open(gguf_path, gguf, fault))
         tokenizer_create(*gguf, &tokenizer, fault);
     tokenizer_import_close(import);
     return tokenizer;
+}
+
+void imported_clear(const char *folder)
+{
+    static const char *const names[] = {"tokenizer.json",
+                                        "tokenizer.model",
+                                        "ice_text.model",
+                                        "qwen.tiktoken",
+                                        "vocab.json",
+                                        "merges.txt",
+                                        "tokenizer_config.json",
+                                        "special_tokens_map.json",
+                                        "added_tokens.json",
+                                        "chat_template.jinja",
+                                        "chat_template.json"};
+    char path[512];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+}
+
+void imported_save(const char *folder, const char *name, const void *bytes, size_t size)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
 }

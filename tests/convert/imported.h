@@ -13,4 +13,8 @@ struct tokenizer *imported_tokenizer(const char *folder, const struct tokenizer_
                                      const char *gguf_path, struct gguf **gguf,
                                      struct fault *fault);
 
+/* Removes the files of a tokenizer from the folder; writes one of them. */
+void imported_clear(const char *folder);
+void imported_save(const char *folder, const char *name, const void *bytes, size_t size);
+
 #endif

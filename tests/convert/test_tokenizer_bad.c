@@ -6,7 +6,6 @@
 #include "tokenizer_table.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define BYTES "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false}"
 #define MODEL(vocab, merges)                                                                       \
@@ -180,11 +179,6 @@ static const struct {
      "token \"▁x\": two ids, 1 and 2"},
 };
 
-static const char *const all_files[] = {
-    "tokenizer.json",    "tokenizer.model",     "ice_text.model",        "qwen.tiktoken",
-    "vocab.json",        "merges.txt",          "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", "chat_template.jinja", "chat_template.json"};
-
 static const char *folder(void)
 {
     static const char path[] = LICHEN_TEST_OUTPUT "/tokenizer-bad";
@@ -194,21 +188,12 @@ static const char *folder(void)
 
 static void clear(void)
 {
-    char path[512];
-    for (size_t i = 0; i < sizeof all_files / sizeof *all_files; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder(), all_files[i]);
-        unlink(path);
-    }
+    imported_clear(folder());
 }
 
 static void save(const char *name, const void *bytes, size_t size)
 {
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", folder(), name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
+    imported_save(folder(), name, bytes, size);
 }
 
 static size_t wrong; /* faults that were not as expected */

@@ -141,11 +141,6 @@ static void test_pre_names(void **state)
 
 /* ---- a folder ---- */
 
-static const char *const all_files[] = {"tokenizer.json",        "tokenizer.model",
-                                        "ice_text.model",        "added_tokens.json",
-                                        "tokenizer_config.json", "special_tokens_map.json",
-                                        "chat_template.json",    "chat_template.jinja"};
-
 static const char *folder(void)
 {
     static const char path[] = LICHEN_TEST_OUTPUT "/tokenizer-import";
@@ -155,21 +150,12 @@ static const char *folder(void)
 
 static void clear(void)
 {
-    char path[512];
-    for (size_t i = 0; i < sizeof all_files / sizeof *all_files; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder(), all_files[i]);
-        unlink(path);
-    }
+    imported_clear(folder());
 }
 
 static void save(const char *name, const void *bytes, size_t size)
 {
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", folder(), name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
+    imported_save(folder(), name, bytes, size);
 }
 
 static void save_text(const char *name, const char *text)
