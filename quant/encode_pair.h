@@ -30,8 +30,14 @@ INLINE void scan_pairs(const struct block *block, int first, float steps,
                        const float inverse[LANES], const float shift[LANES], struct pair_scan *scan)
 {
     float sum_q[LANES] = {0.0f}, qq[LANES] = {0.0f}, xq[LANES] = {0.0f};
-    scan->x = scan->weight = 0.0f;
-    for (int i = first; i < first + BLOCK_WEIGHTS; i++) {
+    float part_x[LANES], part_weight[LANES];
+    for (int k = 0; k < LANES; k++) {
+        part_x[k] = block->weighted[first + k] + block->weighted[first + k + LANES];
+        part_weight[k] = block->weight[first + k] + block->weight[first + k + LANES];
+    }
+    scan->x = lane_sum(part_x);
+    scan->weight = lane_sum(part_weight);
+    for (int i = first; i < first + BLOCK_WEIGHTS; i++)
         for (int k = 0; k < LANES; k++) {
             float q = nearest(clamp(block->x[i] * inverse[k] + shift[k], 0.0f, steps));
             float weighted = block->weight[i] * q;
@@ -39,9 +45,6 @@ INLINE void scan_pairs(const struct block *block, int first, float steps,
             qq[k] += weighted * q;
             xq[k] += block->weighted[i] * q;
         }
-        scan->x += block->weighted[i];
-        scan->weight += block->weight[i];
-    }
     memcpy(scan->q, sum_q, sizeof sum_q);
     memcpy(scan->qq, qq, sizeof qq);
     memcpy(scan->xq, xq, sizeof xq);

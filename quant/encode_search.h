@@ -110,6 +110,28 @@ INLINE float inverse_of(float value)
     return magnitude > 0x1p-125f ? 1.0f / value : 0.0f;
 }
 
+/* Over all lanes, by halves: pairs of lanes side by side, no long chain. */
+INLINE float lane_sum(const float value[LANES])
+{
+    float sum[LANES / 2];
+    for (int k = 0; k < LANES / 2; k++)
+        sum[k] = value[k] + value[k + LANES / 2];
+    for (int k = 0; k < LANES / 4; k++)
+        sum[k] += sum[k + LANES / 4];
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+INLINE float lane_max(const float value[LANES])
+{
+    float max[LANES / 2];
+    for (int k = 0; k < LANES / 2; k++)
+        max[k] = value[k] > value[k + LANES / 2] ? value[k] : value[k + LANES / 2];
+    for (int k = 0; k < LANES / 4; k++)
+        max[k] = max[k] > max[k + LANES / 4] ? max[k] : max[k + LANES / 4];
+    float even = max[0] > max[2] ? max[0] : max[2], odd = max[1] > max[3] ? max[1] : max[3];
+    return even > odd ? even : odd;
+}
+
 /* Importance without scale: 1 on average, and at least 2^-10, so that a column that never saw an
  * activation still gets its nearest code; a block without any importance counts evenly. */
 INLINE void block_weigh_importance(struct block *block, const float *importance, int count)
@@ -120,10 +142,7 @@ INLINE void block_weigh_importance(struct block *block, const float *importance,
             block->weight[i + k] = clamp(importance[i + k], 0x1p-80f, 0x1p80f);
             part[k] += block->weight[i + k];
         }
-    float sum = 0.0f;
-    for (int k = 0; k < LANES; k++)
-        sum += part[k];
-    float inverse = (float)count / sum;
+    float inverse = (float)count / lane_sum(part);
     for (int i = 0; i < count; i++)
         block->weight[i] = block->weight[i] * inverse + 0x1p-10f;
 }
@@ -135,10 +154,7 @@ INLINE void block_weigh_size(struct block *block, int count)
     for (int i = 0; i < count; i += LANES)
         for (int k = 0; k < LANES; k++)
             part[k] += block->x[i + k] * block->x[i + k];
-    float sum = 0.0f;
-    for (int k = 0; k < LANES; k++)
-        sum += part[k];
-    float rms = __builtin_sqrtf(sum / (float)count);
+    float rms = __builtin_sqrtf(lane_sum(part) / (float)count);
     for (int i = 0; i < count; i++)
         block->weight[i] = rms + (block->x[i] < 0.0f ? -block->x[i] : block->x[i]);
 }
@@ -218,17 +234,23 @@ INLINE void scan_scales(const struct block *block, int first, int count, enum gr
     memcpy(scan->qq, qq, sizeof qq);
 }
 
-/* The lane with the largest value, the first of equals. */
+/* The lane with the largest value; of equals always the same one. */
 INLINE int lane_largest(const float value[LANES])
 {
-    float largest = value[0];
-    int lane = 0;
-    for (int k = 1; k < LANES; k++)
-        if (value[k] > largest) {
-            largest = value[k];
-            lane = k;
-        }
-    return lane;
+    float largest[LANES / 2];
+    int lane[LANES / 2];
+    for (int k = 0; k < LANES / 2; k++) {
+        int above = value[k + LANES / 2] > value[k];
+        largest[k] = above ? value[k + LANES / 2] : value[k];
+        lane[k] = above ? k + LANES / 2 : k;
+    }
+    for (int k = 0; k < LANES / 4; k++) {
+        int above = largest[k + LANES / 4] > largest[k];
+        largest[k] = above ? largest[k + LANES / 4] : largest[k];
+        lane[k] = above ? lane[k + LANES / 4] : lane[k];
+    }
+    int even = largest[2] > largest[0] ? 2 : 0, odd = largest[3] > largest[1] ? 3 : 1;
+    return largest[odd] > largest[even] ? lane[odd] : lane[even];
 }
 
 /* By what each lane's own best scale lowers the error; the lane where it lowers most. */
