@@ -366,14 +366,13 @@ static void file_item(const struct page *page, const char *what, const json_t *s
 
 static void provenance(const struct page *page)
 {
+    char windows[128], level[24];
     put(page, "<h2>How it was made</h2>\n<dl><dt>command<dd><code>");
     put_text(page, loss_string(page->report, "command"));
     put(page, "</code>\n<dt>lichen<dd>");
     put_text(page, loss_string(page->report, "version"));
-    fprintf(page->out,
-            ", protocol %s, windows of %.0f tokens, intervals 95 %% over windows (seed "
-            "%.0f)\n",
-            loss_string(page->report, "protocol"), loss_number(page->report, "ctx", NULL),
+    fprintf(page->out, ", %s, intervals %s over windows (seed %.0f)\n",
+            loss_windows_text(page->report, windows), loss_level(page->report, level),
             loss_number(page->report, "seed", NULL));
     file_item(page, "base", list(page, "base"));
     for (size_t i = 0; i < json_array_size(list(page, "candidates")); i++) {
@@ -388,14 +387,16 @@ static void provenance(const struct page *page)
 
 static void words(const struct page *page)
 {
+    char level[24];
     put(page,
         "<h2>Words</h2>\n<dl class=small><dt>KLD<dd>Kullback-Leibler divergence of the candidate's "
         "next-token probabilities from the base's, in nats: 0 = the same model."
         "<dt>PPL<dd>Perplexity: among how many words the model hesitates on average."
         "<dt>top-k<dd>Share of the base's k likeliest tokens that are among the candidate's k."
         "<dt>lost / won<dd>Tokens that only the base, or only the candidate, puts first "
-        "rightly.<dt>&Delta;p<dd>Change of the probability of the true token.<dt>[ ]<dd>95 % "
-        "interval over windows; pairs are compared window by window.</dl>\n");
+        "rightly.<dt>&Delta;p<dd>Change of the probability of the true token.<dt>[ ]<dd>");
+    put(page, loss_level(page->report, level));
+    put(page, " interval over windows; pairs are compared window by window.</dl>\n");
 }
 
 void loss_html(const json_t *report, FILE *stream)

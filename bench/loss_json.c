@@ -125,7 +125,7 @@ static json_t *json_of_worst_token(const struct loss_series *series, size_t stre
 {
     const struct loss_windows *windows = &series->windows;
     size_t chunk = number / windows->scored, position = windows->first + number % windows->scored;
-    const int32_t *target = windows->ids + chunk * windows->ctx + position + 1;
+    const int32_t *target = windows->ids + chunk * windows->stride + position + 1;
     size_t before = position + 1 < CONTEXT_TOKENS ? position + 1 : CONTEXT_TOKENS;
     const struct loss_base_token *base = &series->base[number];
     const struct loss_token *token = &series->tokens[stream][number];

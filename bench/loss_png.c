@@ -30,16 +30,14 @@ static void page_text(const struct page *page, double x, double y, double size, 
 
 static void draw_head(struct page *page)
 {
-    char text[512];
+    char text[512], windows[128], level[24];
     const json_t *base = json_object_get(page->report, "base");
     snprintf(text, sizeof text, "What quantization costs: base %s", loss_string(base, "label"));
     page_text(page, GAP, 28, 20, INK, text);
-    snprintf(text, sizeof text,
-             "lichen %s, %s; protocol %s, windows of %.0f tokens; 95 %% intervals "
-             "over windows",
+    snprintf(text, sizeof text, "lichen %s, %s; %s; %s intervals over windows",
              loss_string(page->report, "version"),
              loss_string(json_object_get(page->report, "device"), "name"),
-             loss_string(page->report, "protocol"), loss_number(page->report, "ctx", NULL));
+             loss_windows_text(page->report, windows), loss_level(page->report, level));
     page_text(page, GAP, 50, 13, MUTED, text);
     page->y = HEAD;
 }

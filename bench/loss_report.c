@@ -144,7 +144,9 @@ static bool begin_root(struct report *report, struct fault *fault)
         "protocol", loss_protocol_name(request->protocol), "ctx", (json_int_t)report->ctx, "level",
         request->level, "seed", (json_int_t)request->seed, "texts", report->texts, "candidates",
         report->candidates, "pairs", report->pairs);
-    if (!report->root)
+    if (!report->root ||
+        (request->protocol == LOSS_STRIDED &&
+         json_object_set_new(report->root, "stride", json_integer(request->stride)) != 0))
         return report_no_memory(fault);
     const struct lichen_engine *engine = report_words(report);
     return (json_object_set_new(report->root, "device",

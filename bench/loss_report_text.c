@@ -203,8 +203,9 @@ static bool run_text(struct report *report, size_t number, int32_t bos, struct f
     bool done = check_words(report, bytes, size, fault) &&
                 lichen_tokenize(report_words(report), bytes, size, true, false, &text.ids, fault);
     free(bytes);
-    if (done && !loss_windows_make(request->protocol, text.ids.ids, text.ids.count, request->ctx,
-                                   request->chunks_max, bos, &text.windows, fault)) {
+    if (done &&
+        !loss_windows_make(request->protocol, text.ids.ids, text.ids.count, request->ctx,
+                           request->stride, request->chunks_max, bos, &text.windows, fault)) {
         fault_context(fault, "%s", path);
         done = false;
     }
@@ -225,6 +226,7 @@ static bool run_logits_file(struct report *report, int32_t bos, struct fault *fa
     *windows = (struct loss_windows){.ids = ids,
                                      .count = count,
                                      .ctx = ctx,
+                                     .stride = ctx,
                                      .chunks = (uint32_t)(count / ctx),
                                      .first = ctx / 2,
                                      .scored = ctx - 1 - ctx / 2,

@@ -127,9 +127,22 @@ static bool open_session(struct loss_streams *streams, struct loss_stream *strea
     return lichen_session_open(stream->engine, &options, &stream->session, fault);
 }
 
+/* A session holds its rows once more in the device's memory; where that is the host's, both count.
+ */
+static size_t rows_budget(const struct loss_streams *streams)
+{
+    for (size_t i = 0; i < streams->engine_count; i++) {
+        const char *type = lichen_engine_device(streams->engines[i])->type;
+        if (strcmp(type, "cpu") == 0 || strcmp(type, "software") == 0)
+            return ROWS_BYTES / 2;
+    }
+    return ROWS_BYTES;
+}
+
 bool loss_streams_open(struct loss_streams *streams, uint32_t ctx, struct fault *fault)
 {
-    size_t row = streams->vocab * sizeof(float), piece = ROWS_BYTES / row / streams->count;
+    size_t row = streams->vocab * sizeof(float);
+    size_t piece = rows_budget(streams) / row / streams->count;
     piece = piece < PIECE_LEAST ? PIECE_LEAST : piece;
     piece = piece > PIECE_MOST ? PIECE_MOST : piece;
     streams->piece = piece < ctx ? (uint32_t)piece : ctx;

@@ -48,7 +48,8 @@ bool loss_streams_add(struct loss_streams *streams, const struct loss_variant *v
 /* The base's logits from disk; before any other stream. */
 bool loss_streams_add_file(struct loss_streams *streams, const char *path, struct fault *fault);
 /* Sessions and rows for windows of ctx tokens. Rows of all streams together take about 16 MiB of
- * host memory and as much of the devices', or 8 rows a stream. */
+ * host memory and as much of the devices' (together 16 where the device's memory is the host's), or
+ * 8 rows a stream. */
 bool loss_streams_open(struct loss_streams *streams, uint32_t ctx, struct fault *fault);
 /* Closes the sessions; engines stay, and loss_streams_open may follow. */
 void loss_streams_shut(struct loss_streams *streams);

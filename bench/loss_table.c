@@ -131,13 +131,16 @@ static void four_answers(const json_t *report, FILE *out)
 
 static void text_head(const json_t *report, const json_t *text, FILE *out)
 {
-    char name[128], ppl[64];
+    char name[128], ppl[64], every[32] = "";
+    double stride = loss_number(report, "stride", NULL);
+    if (stride > 0)
+        snprintf(every, sizeof every, " every %.0f", stride);
     const json_t *base = loss_result(json_object_get(report, "base"), loss_string(text, "name"));
     fprintf(out,
-            "%s: %.0f window%s of %.0f tokens (protocol %s), %.0f tokens scored; base PPL %s\n",
+            "%s: %.0f window%s of %.0f tokens%s (protocol %s), %.0f tokens scored; base PPL %s\n",
             shown(loss_string(text, "name"), name), loss_number(text, "chunks", NULL),
             loss_number(text, "chunks", NULL) == 1 ? "" : "s", loss_number(report, "ctx", NULL),
-            loss_string(report, "protocol"), loss_number(text, "scored", NULL),
+            every, loss_string(report, "protocol"), loss_number(text, "scored", NULL),
             with_interval(ppl, loss_number(base, "ppl", "value", NULL),
                           json_object_get(json_object_get(base, "ppl"), "ci95")));
 }
@@ -236,11 +239,13 @@ static void text_table(const json_t *report, const json_t *text, FILE *out)
 {
     const char *name = loss_string(text, "name");
     const json_t *candidates = json_object_get(report, "candidates");
+    char level[24], ratio[48], kld[48];
+    snprintf(ratio, sizeof ratio, "PPL ratio [%s]", loss_level(report, level));
+    snprintf(kld, sizeof kld, "KLD, nats [%s]", level);
     text_head(report, text, out);
     if (json_array_size(candidates))
         fprintf(out, "%-*s %8s %5s %8s %-24s %-31s %8s %6s %6s %9s %6s\n", LABEL_WIDTH, "candidate",
-                "MB", "bits", "PPL", "PPL ratio [95 %]", "KLD, nats [95 %]", "KLD 99%", "top-1",
-                "top-5", "lost/won", "dp rms");
+                "MB", "bits", "PPL", ratio, kld, "KLD 99%", "top-1", "top-5", "lost/won", "dp rms");
     for (size_t i = 0; i < json_array_size(candidates); i++) {
         const json_t *candidate = json_array_get(candidates, i);
         const json_t *result = loss_result(candidate, name);

@@ -27,6 +27,23 @@ const char *loss_string(const json_t *object, const char *key)
     return text ? text : "";
 }
 
+const char *loss_level(const json_t *report, char text[24])
+{
+    double level = loss_number(report, "level", NULL);
+    snprintf(text, 24, "%.4g %%", 100 * (level > 0 && level < 1 ? level : 0.95));
+    return text;
+}
+
+const char *loss_windows_text(const json_t *report, char text[128])
+{
+    double stride = loss_number(report, "stride", NULL);
+    int used = snprintf(text, 128, "protocol %.24s, windows of %.0f tokens",
+                        loss_string(report, "protocol"), loss_number(report, "ctx", NULL));
+    if (stride > 0)
+        snprintf(text + used, 128 - (size_t)used, " every %.0f", stride);
+    return text;
+}
+
 const json_t *loss_result(const json_t *stream, const char *text)
 {
     const json_t *results = json_object_get(stream, "results");
@@ -283,8 +300,11 @@ void loss_csv(const json_t *report, FILE *stream)
 void loss_markdown(const json_t *report, FILE *stream)
 {
     const json_t *candidates = json_object_get(report, "candidates");
-    fprintf(stream, "| candidate | text | MB | bits/weight | PPL | PPL ratio | KLD [95 %%] | KLD "
-                    "99 %% | top-1 | top-5 |\n|---|---|---|---|---|---|---|---|---|---|\n");
+    char level[24];
+    fprintf(stream,
+            "| candidate | text | MB | bits/weight | PPL | PPL ratio | KLD [%s] | KLD "
+            "99 %% | top-1 | top-5 |\n|---|---|---|---|---|---|---|---|---|---|\n",
+            loss_level(report, level));
     for (size_t i = 0; i < json_array_size(candidates); i++) {
         const json_t *candidate = json_array_get(candidates, i);
         const json_t *results = json_object_get(candidate, "results");

@@ -22,6 +22,10 @@ void loss_html(const json_t *report, FILE *stream);
 double loss_number(const json_t *value, ...);
 /* A number of an array's element; SIZE_MAX when missing or none. */
 size_t loss_index(const json_t *object, const char *key);
+/* Of what the intervals are: "95 %". */
+const char *loss_level(const json_t *report, char text[24]);
+/* "protocol llama, windows of 512 tokens". */
+const char *loss_windows_text(const json_t *report, char text[128]);
 /* A string, "" when missing. */
 const char *loss_string(const json_t *object, const char *key);
 /* The element of results whose "text" is so; NULL when there is none. */

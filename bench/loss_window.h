@@ -5,7 +5,10 @@
  * model wants a BOS it takes the place of the first token of every window (which is never a
  *          target); positions ctx/2 .. ctx-2 are scored, so a target has ctx/2 tokens or more
  * before it. At least 2 windows. hf     the GPTQ and AWQ papers': BOS once in front of the text,
- * windows side by side, every position but the last scored.
+ * windows side by side, every position but the last scored. strided  Hugging Face's guide
+ * (Perplexity of fixed-length models): windows begin every stride tokens, BOS once in front of the
+ * text; of each the last stride targets are scored, those that no window before had. Of the first
+ * window too, so a target has ctx - stride tokens or more before it.
  *
  * "Position i is scored" means: the logits after token i against token i + 1. */
 #ifndef LICHEN_LOSS_WINDOW_H
@@ -15,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum loss_protocol { LOSS_LLAMA, LOSS_HF };
+enum loss_protocol { LOSS_LLAMA, LOSS_HF, LOSS_STRIDED };
 
 const char *loss_protocol_name(enum loss_protocol protocol);
 
@@ -23,17 +26,18 @@ struct loss_windows {
     const int32_t *ids; /* [count], caller's */
     size_t count;
     uint32_t ctx;
+    uint32_t stride; /* from one window's beginning to the next's */
     uint32_t chunks; /* windows */
     uint32_t first;  /* position scored first */
     uint32_t scored; /* positions scored in a window */
     int32_t bos;     /* takes the first place of every window; -1 = nothing does */
 };
 
-/* chunks_max 0 = all there are. bos -1 = the model wants none. A text too short is a
- * FAULT_ARGUMENT. */
+/* stride: strided's, 1 .. ctx - 1; else unused. chunks_max 0 = all there are. bos -1 = the model
+ * wants none. A text too short is a FAULT_ARGUMENT. */
 bool loss_windows_make(enum loss_protocol protocol, const int32_t *ids, size_t count, uint32_t ctx,
-                       uint32_t chunks_max, int32_t bos, struct loss_windows *windows,
-                       struct fault *fault);
+                       uint32_t stride, uint32_t chunks_max, int32_t bos,
+                       struct loss_windows *windows, struct fault *fault);
 /* The tokens of one window as they are run, dst[ctx]. */
 void loss_window_tokens(const struct loss_windows *windows, uint32_t chunk, int32_t *dst);
 

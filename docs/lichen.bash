@@ -18,7 +18,7 @@ _lichen() {
     --kv) mapfile -t COMPREPLY < <(compgen -W 'f16 f32 q8_0' -- "$word") ;;
     --proof) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$word") ;;
     --gptq-zero-wrap) mapfile -t COMPREPLY < <(compgen -W '16 0' -- "$word") ;;
-    --protocol) mapfile -t COMPREPLY < <(compgen -W 'llama hf' -- "$word") ;;
+    --protocol) mapfile -t COMPREPLY < <(compgen -W 'llama hf strided' -- "$word") ;;
     --activations) mapfile -t COMPREPLY < <(compgen -W '16 8 float' -- "$word") ;;
     --gpu-layers) mapfile -t COMPREPLY < <(compgen -W 'auto all' -- "$word") ;;
     --device) mapfile -t COMPREPLY < <(compgen -W 'cpu 0 1' -- "$word") ;;

@@ -15,6 +15,9 @@
 
 enum { CHUNKS_FAST = 20, CHUNKS_STANDARD = 100, FLOOR_CHUNKS = 2, STABILITY_FAST = 200 };
 
+/* 2,000 draws leave one on each side of 99.9 %. */
+static const float CI_LEAST = 50, CI_MOST = 99.9F;
+
 struct loss_command {
     struct common common;
     struct option_texts texts;
@@ -23,7 +26,8 @@ struct loss_command {
     const char *base_logits, *save_logits, *calibration;
     bool fast, standard, no_floor, no_tensors, merge, kld_gate_given, top1_gate_given;
     float kld_gate, top1_gate;
-    uint32_t chunks, ctx, protocol, stability;
+    float ci; /* percent */
+    uint32_t chunks, ctx, stride, protocol, stability;
     bool stability_given;
     uint64_t seed;
     struct loss_operands operands;
@@ -46,9 +50,12 @@ static void loss_options(struct loss_command *loss, struct option_set *set)
         {"chunks", 0, OPTION_COUNT, &loss->chunks, "N", "windows of each text (0 = all)", 0},
         {"fast", 0, OPTION_FLAG, &loss->fast, NULL, "20 windows, short long-run test", 0},
         {"standard", 0, OPTION_FLAG, &loss->standard, NULL, "100 windows", 0},
-        {"ctx", 'c', OPTION_COUNT, &loss->ctx, "N", "tokens of a window (512; hf: 2048)", 0},
-        {"protocol", 0, OPTION_CHOICE, &loss->protocol, "llama|hf",
-         "windows as llama-perplexity or as the GPTQ papers", 0},
+        {"ctx", 'c', OPTION_COUNT, &loss->ctx, "N",
+         "tokens of a window (512; hf 2048; strided 1024)", 0},
+        {"protocol", 0, OPTION_CHOICE, &loss->protocol, "llama|hf|strided",
+         "windows as llama-perplexity, the GPTQ papers or Hugging Face's guide", 0},
+        {"stride", 0, OPTION_COUNT, &loss->stride, "N",
+         "strided: tokens from window to window (half a window)", 0},
         {"kv", 0, OPTION_TEXT, &loss->choice.kv, "TYPE,..",
          "every candidate with these KV caches (f16)", 0},
         {"activations", 0, OPTION_TEXT, &loss->choice.activations, "KIND,..",
@@ -56,6 +63,7 @@ static void loss_options(struct loss_command *loss, struct option_set *set)
         {"device", 0, OPTION_TEXT, &loss->choice.device, "DEVICE",
          "of base and candidates, unless a candidate names its own", 0},
         {"threads", 0, OPTION_COUNT, &loss->common.threads, "N", "processors used (0 = all)", 0},
+        {"ci", 0, OPTION_REAL, &loss->ci, "PERCENT", "of the intervals and verdicts (95)", 0},
         {"seed", 's', OPTION_SEED, &loss->seed, "S", "of the intervals' draws (1)", 0},
         {"save-logits", 0, OPTION_TEXT, &loss->save_logits, "FILE",
          "keep the base's logits in llama-perplexity's format", 0},
@@ -147,6 +155,8 @@ static bool progress(void *context, const struct loss_progress *now)
 
 static bool check_options(struct loss_command *loss)
 {
+    static const uint32_t ctx_default[] = {
+        [LOSS_LLAMA] = 512, [LOSS_HF] = 2048, [LOSS_STRIDED] = 1024};
     struct fault *fault = &loss->common.fault;
     if (!loss->base_logits && loss->texts.count == 0 && !loss->report.layers)
         return fault_set(fault, FAULT_ARGUMENT,
@@ -158,7 +168,14 @@ static bool check_options(struct loss_command *loss)
         return fault_set(fault, FAULT_ARGUMENT,
                          "loss: --save-logits takes one --text and --protocol llama");
     if (loss->ctx == 0)
-        loss->ctx = loss->protocol == LOSS_HF ? 2048 : 512;
+        loss->ctx = ctx_default[loss->protocol];
+    if (loss->stride && loss->protocol != LOSS_STRIDED)
+        return fault_set(fault, FAULT_ARGUMENT, "loss: --stride needs --protocol strided");
+    if (loss->stride == 0)
+        loss->stride = loss->ctx / 2;
+    if (!(loss->ci >= CI_LEAST && loss->ci <= CI_MOST))
+        return fault_set(fault, FAULT_ARGUMENT, "loss: --ci: expected %g .. %g, found %g",
+                         (double)CI_LEAST, (double)CI_MOST, (double)loss->ci);
     if (loss->fast && loss->chunks == 0)
         loss->chunks = CHUNKS_FAST;
     if (loss->standard && loss->chunks == 0)
@@ -183,9 +200,10 @@ static bool run(struct loss_command *loss)
         .text_count = loss->texts.count,
         .protocol = (enum loss_protocol)loss->protocol,
         .ctx = loss->ctx,
+        .stride = loss->stride,
         .chunks_max = loss->chunks,
         .threads = loss->common.threads,
-        .level = 0.95,
+        .level = round(1e4 * (double)loss->ci) / 1e6, /* 99.9f is not 99.9 */
         .seed = loss->seed,
         .floor_chunks = loss->no_floor ? 0 : FLOOR_CHUNKS,
         .stability_tokens = loss->stability,
@@ -299,6 +317,7 @@ static int loss_main(const struct command *command, int argc, char **argv)
         return STATUS_FAILED;
     common_init(&loss->common);
     loss->seed = 1;
+    loss->ci = 95;
     loss_options(loss, &set);
     loss->line = join_command(argc, argv);
     if (!command_begin(command, &loss->common, &set, argc, argv, &first, &status)) {

@@ -78,7 +78,7 @@ static void write_ours(const char *path)
     struct loss_windows windows;
     struct loss_logits_writer *writer;
     struct fault fault = {0};
-    assert_true(loss_windows_make(LOSS_LLAMA, ids, CHUNKS * CTX, CTX, 0, 1, &windows, &fault));
+    assert_true(loss_windows_make(LOSS_LLAMA, ids, CHUNKS * CTX, CTX, 0, 0, 1, &windows, &fault));
     assert_true(loss_logits_create(path, &windows, VOCAB, &writer, &fault));
     for (int i = 0; i < CHUNKS * SCORED; i++) {
         struct loss_row about;

@@ -50,6 +50,26 @@ static double coverage(double (*chunk)(uint64_t *seed, int tokens), double truth
     return (double)covered / EXPERIMENTS;
 }
 
+/* 1 2 3 4: mean 2.5, error sqrt(5/3)/2; Student's t of 3 degrees: 1.6377 inside 80 %, 2.3534 inside
+ * 90 %, 3.1824 inside 95 %. */
+static void test_levels(void **state)
+{
+    (void)state;
+    static const double values[] = {1, 2, 3, 4}, levels[] = {0.8, 0.9, 0.95};
+    static const double reach[] = {1.637744, 2.353363, 3.182446};
+    double scratch[4];
+    for (size_t i = 0; i < 3; i++) {
+        struct loss_interval found = loss_interval_of(values, 4, levels[i], 1);
+        assert_true(fabs(found.high - 2.5 - reach[i] * sqrt(5.0 / 3) / 2) < 1e-5);
+        assert_true(fabs(found.low - 2.5 + reach[i] * sqrt(5.0 / 3) / 2) < 1e-5);
+    }
+    /* differences 0 1 2 3: mean 1.5, the same error 0.6455: 1.5 / 0.6455 = 2.324 lies between the
+     * t of 80 % and of 90 % */
+    static const double zeros[] = {0, 0, 0, 0}, differences[] = {0, 1, 2, 3};
+    assert_int_equal(loss_pair_of(differences, zeros, 4, 0.8, 1, scratch).verdict, LOSS_WORSE);
+    assert_int_equal(loss_pair_of(differences, zeros, 4, 0.9, 1, scratch).verdict, LOSS_SAME);
+}
+
 static void test_coverage(void **state)
 {
     (void)state;
@@ -161,6 +181,7 @@ static void test_chunks_needed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_levels),
         cmocka_unit_test(test_coverage),
         cmocka_unit_test(test_coverage_skewed),
         cmocka_unit_test(test_tokens_are_not_independent),

@@ -166,7 +166,7 @@ static void test_llama_windows(void **state)
     struct fault fault = {0};
     for (int i = 0; i < 35; i++)
         ids[i] = 100 + i;
-    assert_true(loss_windows_make(LOSS_LLAMA, ids, 35, 10, 0, 1, &windows, &fault));
+    assert_true(loss_windows_make(LOSS_LLAMA, ids, 35, 10, 0, 0, 1, &windows, &fault));
     assert_int_equal(windows.chunks, 3); /* the tail of 5 is dropped */
     assert_int_equal(windows.first, 5);  /* positions 5 .. 8 predict 6 .. 9 */
     assert_int_equal(windows.scored, 4);
@@ -174,14 +174,14 @@ static void test_llama_windows(void **state)
     assert_int_equal(window[0], 1);
     assert_int_equal(window[1], 121);
     assert_int_equal(window[9], 129);
-    assert_true(loss_windows_make(LOSS_LLAMA, ids, 35, 10, 2, -1, &windows, &fault));
+    assert_true(loss_windows_make(LOSS_LLAMA, ids, 35, 10, 0, 2, -1, &windows, &fault));
     assert_int_equal(windows.chunks, 2);
     loss_window_tokens(&windows, 1, window);
     assert_int_equal(window[0], 110);
-    assert_true(loss_windows_make(LOSS_LLAMA, ids, 35, 11, 0, -1, &windows, &fault));
+    assert_true(loss_windows_make(LOSS_LLAMA, ids, 35, 11, 0, 0, -1, &windows, &fault));
     assert_int_equal(windows.first, 5);
     assert_int_equal(windows.scored, 5); /* n_ctx - 1 - n_ctx/2 */
-    assert_false(loss_windows_make(LOSS_LLAMA, ids, 19, 10, 0, 1, &windows, &fault));
+    assert_false(loss_windows_make(LOSS_LLAMA, ids, 19, 10, 0, 0, 1, &windows, &fault));
     assert_int_equal(fault.kind, FAULT_ARGUMENT);
     assert_non_null(strstr(fault.text, "19 tokens; 20 are needed"));
 }
@@ -192,12 +192,42 @@ static void test_hf_windows(void **state)
     int32_t ids[25] = {7, 8}, window[10];
     struct loss_windows windows;
     struct fault fault = {0};
-    assert_true(loss_windows_make(LOSS_HF, ids, 25, 10, 0, 1, &windows, &fault));
+    assert_true(loss_windows_make(LOSS_HF, ids, 25, 10, 0, 0, 1, &windows, &fault));
     assert_int_equal(windows.chunks, 2);
     assert_int_equal(windows.first, 0);
     assert_int_equal(windows.scored, 9);
     loss_window_tokens(&windows, 0, window);
     assert_int_equal(window[0], 7); /* BOS stands in front of the text, in no other window */
+}
+
+/* 25 tokens, windows of 10 every 4: they begin at 0 4 8 12; the one at 16 would end behind the
+ * text. Each scores its last 4 tokens: 6 .. 9, 10 .. 13, 14 .. 17, 18 .. 21. */
+static void test_strided_windows(void **state)
+{
+    (void)state;
+    int32_t ids[25], window[10];
+    struct loss_windows windows;
+    struct fault fault = {0};
+    for (int i = 0; i < 25; i++)
+        ids[i] = 100 + i;
+    assert_true(loss_windows_make(LOSS_STRIDED, ids, 25, 10, 4, 0, 1, &windows, &fault));
+    assert_int_equal(windows.chunks, 4);
+    assert_int_equal(windows.scored, 4);
+    int32_t target = 106;
+    for (uint32_t chunk = 0; chunk < 4; chunk++) {
+        loss_window_tokens(&windows, chunk, window);
+        assert_int_equal(window[0], 100 + 4 * (int)chunk); /* no BOS inside the text */
+        for (uint32_t i = 0; i < windows.scored; i++)
+            assert_int_equal(window[windows.first + i + 1], target++);
+    }
+    assert_true(loss_windows_make(LOSS_STRIDED, ids, 25, 10, 9, 0, -1, &windows, &fault));
+    assert_int_equal(windows.first, 0); /* all but the first token */
+    assert_int_equal(windows.chunks, 2);
+    assert_false(loss_windows_make(LOSS_STRIDED, ids, 25, 10, 10, 0, -1, &windows, &fault));
+    assert_non_null(strstr(fault.text, "1 .. 9 are possible"));
+    fault = (struct fault){0};
+    assert_false(loss_windows_make(LOSS_STRIDED, ids, 9, 10, 4, 0, -1, &windows, &fault));
+    assert_non_null(strstr(fault.text, "9 tokens; 10 are needed"));
 }
 
 int main(void)
@@ -207,7 +237,7 @@ int main(void)
         cmocka_unit_test(test_same),       cmocka_unit_test(test_offset),
         cmocka_unit_test(test_extremes),   cmocka_unit_test(test_cut),
         cmocka_unit_test(test_statistics), cmocka_unit_test(test_llama_windows),
-        cmocka_unit_test(test_hf_windows),
+        cmocka_unit_test(test_hf_windows), cmocka_unit_test(test_strided_windows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,6 +204,38 @@ static void test_hf(void **state)
     json_decref(report);
 }
 
+/* Every window scores its last 16; views and JSON say so, and of what the intervals are. */
+static void test_strided(void **state)
+{
+    (void)state;
+    NEED;
+    struct seen seen = {0};
+    struct loss_request request = request_of(&q8_cache, 1, &seen);
+    char level[24], windows[128];
+    request.protocol = LOSS_STRIDED;
+    request.stride = 16;
+    request.chunks_max = 3;
+    request.level = 0.9;
+    json_t *report = run(&request);
+    assert_true(loss_number(result_of(report, 0), "tokens", NULL) == 3 * 16);
+    assert_string_equal(loss_windows_text(report, windows),
+                        "protocol strided, windows of 128 tokens every 16");
+    assert_string_equal(loss_level(report, level), "90 %");
+    const json_t *part = json_array_get(json_object_get(result_of(report, 0), "positions"), 0);
+    assert_true(loss_number(part, "from", NULL) == 128 - 1 - 16);
+    json_t *other = json_deep_copy(report);
+    struct fault fault = {0};
+    json_object_set_new(other, "level", json_real(0.95));
+    assert_false(loss_merge(report, other, "other.json", &fault));
+    assert_non_null(strstr(fault.text, "intervals of 95 %, expected 90 %"));
+    json_object_set_new(other, "stride", json_integer(32));
+    fault = (struct fault){0};
+    assert_false(loss_merge(report, other, "other.json", &fault));
+    assert_non_null(strstr(fault.text, "every 32; expected"));
+    json_decref(other);
+    json_decref(report);
+}
+
 static void test_merge(void **state)
 {
     (void)state;
@@ -465,6 +497,7 @@ int main(void)
         cmocka_unit_test(test_logits_file),
         cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_hf),
+        cmocka_unit_test(test_strided),
         cmocka_unit_test(test_merge),
         cmocka_unit_test(test_views),
         cmocka_unit_test(test_empty_views),

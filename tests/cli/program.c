@@ -9,6 +9,7 @@
 #include <pty.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -33,12 +34,20 @@ static void child_exec(const char *const *arguments)
     _exit(127);
 }
 
-static int wait_status(int child)
+static int wait_peak(int child, long *peak_kib)
 {
     int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+    struct rusage usage = {0};
+    while (wait4(child, &status, 0, &usage) < 0 && errno == EINTR)
         ;
+    *peak_kib = usage.ru_maxrss;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int wait_status(int child)
+{
+    long peak_kib;
+    return wait_peak(child, &peak_kib);
 }
 
 char *file_bytes(const char *path, size_t *size)
@@ -90,7 +99,8 @@ struct ran run_lichen(const char *input, size_t input_size, const char *const *a
         redirect(err, O_WRONLY, STDERR_FILENO);
         child_exec(arguments);
     }
-    struct ran ran = {.status = wait_status(child)};
+    struct ran ran = {0};
+    ran.status = wait_peak(child, &ran.peak_kib);
     ran.out = file_bytes(out, &ran.out_size);
     ran.err = file_bytes(err, NULL);
     unlink(in);

@@ -9,7 +9,8 @@ struct ran {
     int status; /* exit status; 128 + signal when it was killed */
     char *out;  /* [out_size], stdout, a NUL behind it */
     size_t out_size;
-    char *err; /* stderr, NUL-terminated */
+    char *err;     /* stderr, NUL-terminated */
+    long peak_kib; /* the largest memory it had resident, KiB */
 };
 
 /* arguments: NULL-ended, without the program's name. input NULL: /dev/null. Its folders for models

@@ -29,8 +29,14 @@ static void test_refused(void **state)
     assert_refused(&ran, 2, "kv: expected f16, f32 or q8_0, found 'q4_0'");
     ran = LICHEN("loss", STORIES, "--activations", "8,7", "--text", TEXT);
     assert_refused(&ran, 2, "activations: expected auto, 16, 8 or float, found '7'");
-    ran = LICHEN("loss", STORIES, "--protocol", "strided", "--text", TEXT);
-    assert_refused(&ran, 2, "--protocol: expected llama|hf");
+    ran = LICHEN("loss", STORIES, "--protocol", "ppl", "--text", TEXT);
+    assert_refused(&ran, 2, "--protocol: expected llama|hf|strided");
+    ran = LICHEN("loss", STORIES, "--stride", "4", "--text", TEXT);
+    assert_refused(&ran, 2, "--stride needs --protocol strided");
+    ran = LICHEN("loss", STORIES, "--protocol", "strided", "--stride", "64", SMALL, "--text", TEXT);
+    assert_refused(&ran, 2, "(--stride): 1 .. 63 are possible");
+    ran = LICHEN("loss", STORIES, "--ci", "100", "--text", TEXT);
+    assert_refused(&ran, 2, "--ci: expected 50 .. 99.9, found 100");
     ran = LICHEN("loss", STORIES, OUT "/nothing.gguf", "--text", TEXT);
     assert_refused(&ran, 1, "nothing.gguf");
     ran = LICHEN("loss", STORIES, "--text", OUT "/nothing.txt", SMALL, "--quiet");
