@@ -2,10 +2,10 @@
  * search, Q8_0 by rounding.
  *
  * The search: 8 clips for either sign of d, each refitted (d = xq / qq), for the grids of 4 and 5
- * bits in whole numbers (encode_whole.h). With importance, and where
- * d is a subnormal binary16, then 16 binary16 numbers around the best one, each with the codes
- * nearest for it; the best is refitted once more, rounded, and the codes are taken again. Without
- * importance that would take as long again for 0.1 % of the error (bench-encode). */
+ * bits in whole numbers (encode_whole.h). With importance, and where d is a subnormal binary16,
+ * then 16 binary16 numbers around the best one, each with the codes nearest for it; the best is
+ * refitted once more, rounded, and the codes are taken again. Without importance that would take as
+ * long again for 0.1 % of the error (bench-encode). */
 #include "encode_block.h"
 #include "encode_search.h"
 #include "encode_whole.h"

@@ -24,8 +24,8 @@ struct whole {
 };
 
 struct whole_scan {
-    int32_t xq[LANES];
-    int32_t qq[LANES];
+    _Alignas(64) int32_t xq[LANES];
+    _Alignas(64) int32_t qq[LANES];
 };
 
 enum { WHOLE_ONE = 32767 };
@@ -60,12 +60,23 @@ INLINE void whole_prepare(const struct block *block, enum grid grid, struct whol
     whole->scale = largest * steps / (float)WHOLE_ONE;
 }
 
+#if defined(__AVX2__)
 #if defined(__AVX512BW__)
-INLINE __m512i whole_pair(const int16_t *pair)
+typedef __m512i whole_vector;
+#define WHOLE(operation) _mm512_##operation
+#else
+typedef __m256i whole_vector;
+#define WHOLE(operation) _mm256_##operation
+#endif
+
+enum { WHOLE_LANES = sizeof(whole_vector) / sizeof(int32_t) }; /* candidates of a vector */
+
+/* Two neighbours for every candidate. */
+INLINE whole_vector whole_pair(const int16_t *pair)
 {
     int32_t bits;
     memcpy(&bits, pair, sizeof bits);
-    return _mm512_set1_epi32(bits);
+    return WHOLE(set1_epi32)(bits);
 }
 
 INLINE void whole_scan_lanes(const struct whole *whole, const int16_t clip[LANES], int shift,
@@ -74,51 +85,24 @@ INLINE void whole_scan_lanes(const struct whole *whole, const int16_t clip[LANES
     _Alignas(64) int16_t twice[2 * LANES];
     for (int k = 0; k < LANES; k++)
         twice[2 * k] = twice[2 * k + 1] = clip[k];
-    __m512i c = _mm512_load_si512(twice), half = _mm512_set1_epi16((int16_t)(1 << (shift - 1)));
+    whole_vector half = WHOLE(set1_epi16)((int16_t)(1 << (shift - 1)));
     __m128i count = _mm_cvtsi32_si128(shift);
-    __m512i xq = _mm512_setzero_si512(), qq = xq;
-    for (int i = 0; i < BLOCK_WEIGHTS; i += 2) {
-        __m512i q = _mm512_mulhrs_epi16(whole_pair(whole->x + i), c);
-        q = _mm512_adds_epi16(_mm512_adds_epi16(q, q), half);
-        q = _mm512_sra_epi16(q, count);
-        __m512i weighted = _mm512_mullo_epi16(q, whole_pair(whole->weight + i));
-        xq = _mm512_add_epi32(xq, _mm512_madd_epi16(q, whole_pair(whole->weighted + i)));
-        qq = _mm512_add_epi32(qq, _mm512_madd_epi16(q, weighted));
-    }
-    _mm512_storeu_si512(scan->xq, xq);
-    _mm512_storeu_si512(scan->qq, qq);
-}
-#elif defined(__AVX2__)
-INLINE __m256i whole_pair(const int16_t *pair)
-{
-    int32_t bits;
-    memcpy(&bits, pair, sizeof bits);
-    return _mm256_set1_epi32(bits);
-}
-
-INLINE void whole_scan_lanes(const struct whole *whole, const int16_t clip[LANES], int shift,
-                             struct whole_scan *scan)
-{
-    _Alignas(32) int16_t twice[2 * LANES];
-    for (int k = 0; k < LANES; k++)
-        twice[2 * k] = twice[2 * k + 1] = clip[k];
-    __m256i half = _mm256_set1_epi16((int16_t)(1 << (shift - 1)));
-    __m128i count = _mm_cvtsi32_si128(shift);
-    for (int k = 0; k < LANES; k += 8) {
-        __m256i c = _mm256_load_si256((const __m256i *)(twice + 2 * k));
-        __m256i xq = _mm256_setzero_si256(), qq = xq;
+    for (int k = 0; k < LANES; k += WHOLE_LANES) {
+        whole_vector c = *(const whole_vector *)(twice + 2 * k);
+        whole_vector xq = WHOLE(set1_epi32)(0), qq = xq;
         for (int i = 0; i < BLOCK_WEIGHTS; i += 2) {
-            __m256i q = _mm256_mulhrs_epi16(whole_pair(whole->x + i), c);
-            q = _mm256_adds_epi16(_mm256_adds_epi16(q, q), half);
-            q = _mm256_sra_epi16(q, count);
-            __m256i weighted = _mm256_mullo_epi16(q, whole_pair(whole->weight + i));
-            xq = _mm256_add_epi32(xq, _mm256_madd_epi16(q, whole_pair(whole->weighted + i)));
-            qq = _mm256_add_epi32(qq, _mm256_madd_epi16(q, weighted));
+            whole_vector q = WHOLE(mulhrs_epi16)(whole_pair(whole->x + i), c);
+            q = WHOLE(adds_epi16)(WHOLE(adds_epi16)(q, q), half);
+            q = WHOLE(sra_epi16)(q, count);
+            whole_vector weighted = WHOLE(mullo_epi16)(q, whole_pair(whole->weight + i));
+            xq = WHOLE(add_epi32)(xq, WHOLE(madd_epi16)(q, whole_pair(whole->weighted + i)));
+            qq = WHOLE(add_epi32)(qq, WHOLE(madd_epi16)(q, weighted));
         }
-        _mm256_storeu_si256((__m256i *)(scan->xq + k), xq);
-        _mm256_storeu_si256((__m256i *)(scan->qq + k), qq);
+        *(whole_vector *)(scan->xq + k) = xq;
+        *(whole_vector *)(scan->qq + k) = qq;
     }
 }
+#undef WHOLE
 #else
 INLINE int32_t whole_saturate(int32_t value)
 {
