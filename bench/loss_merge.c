@@ -37,19 +37,6 @@ static bool same_device(const json_t *a, const json_t *b)
     return same_string(json_object_get(a, "device"), json_object_get(b, "device"), "uuid");
 }
 
-/* 0 = the protocol has none. */
-static double stride_of(const json_t *report)
-{
-    double stride = loss_number(report, "stride", NULL);
-    return isfinite(stride) ? stride : 0;
-}
-
-static double level_of(const json_t *report)
-{
-    double level = loss_number(report, "level", NULL);
-    return level > 0 && level < 1 ? level : 0.95;
-}
-
 static uint64_t seed_of(const json_t *report)
 {
     double seed = loss_number(report, "seed", NULL);
@@ -66,10 +53,10 @@ static bool check_same(const json_t *report, const json_t *other, const char *na
                          name, loss_string(theirs, "sha256"), loss_string(base, "sha256"));
     if (!same_string(report, other, "protocol") ||
         loss_number(report, "ctx", NULL) != loss_number(other, "ctx", NULL) ||
-        stride_of(report) != stride_of(other))
+        loss_stride(report) != loss_stride(other))
         return fault_set(fault, FAULT_ARGUMENT, "%s: %s; expected %s: not comparable", name,
                          loss_windows_text(other, found), loss_windows_text(report, expected));
-    if (level_of(report) != level_of(other))
+    if (loss_level_of(report) != loss_level_of(other))
         return fault_set(fault, FAULT_ARGUMENT,
                          "%s: intervals of %s, expected %s (--ci): not comparable", name,
                          loss_level(other, found), loss_level(report, expected));
@@ -167,7 +154,7 @@ static void add_pair(json_t *report, const json_t *text, size_t a, size_t b)
     double *scratch = x && y ? malloc(count * sizeof *scratch) : NULL;
     if (scratch) {
         struct loss_pair pair =
-            loss_pair_of(x, y, count, level_of(report), seed_of(report), scratch);
+            loss_pair_of(x, y, count, loss_level_of(report), seed_of(report), scratch);
         json_array_append_new(json_object_get(report, "pairs"), loss_json_pair(a, b, name, &pair));
     }
     free(x);

@@ -20,10 +20,10 @@ struct loss_request {         /* pointers are the caller's */
     const char *const *texts; /* paths */
     size_t text_count;
     enum loss_protocol protocol;
-    uint32_t ctx, stride, chunks_max,
-        threads;   /* stride: of LOSS_STRIDED; chunks_max 0 = all; threads 0 = all processors */
-    double level;  /* of the intervals, e.g. 0.95 */
-    uint64_t seed; /* of the intervals */
+    uint32_t ctx, stride;         /* stride: of LOSS_STRIDED */
+    uint32_t chunks_max, threads; /* chunks_max 0 = all; threads 0 = all processors */
+    double level;                 /* of the intervals, e.g. 0.95 */
+    uint64_t seed;                /* of the intervals */
     uint32_t floor_chunks; /* windows of the base against itself in other runs; 0 = not measured */
     uint32_t stability_tokens; /* of the long answer; 0 = none, and no speed; LOSS_STABILITY_AUTO */
     bool tensors;              /* compare weights */

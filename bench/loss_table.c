@@ -132,7 +132,7 @@ static void four_answers(const json_t *report, FILE *out)
 static void text_head(const json_t *report, const json_t *text, FILE *out)
 {
     char name[128], ppl[64], every[32] = "";
-    double stride = loss_number(report, "stride", NULL);
+    double stride = loss_stride(report);
     if (stride > 0)
         snprintf(every, sizeof every, " every %.0f", stride);
     const json_t *base = loss_result(json_object_get(report, "base"), loss_string(text, "name"));

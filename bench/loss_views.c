@@ -27,16 +27,27 @@ const char *loss_string(const json_t *object, const char *key)
     return text ? text : "";
 }
 
-const char *loss_level(const json_t *report, char text[24])
+double loss_level_of(const json_t *report)
 {
     double level = loss_number(report, "level", NULL);
-    snprintf(text, 24, "%.4g %%", 100 * (level > 0 && level < 1 ? level : 0.95));
+    return level > 0 && level < 1 ? level : 0.95;
+}
+
+const char *loss_level(const json_t *report, char text[24])
+{
+    snprintf(text, 24, "%.4g %%", 100 * loss_level_of(report));
     return text;
+}
+
+double loss_stride(const json_t *report)
+{
+    double stride = loss_number(report, "stride", NULL);
+    return isfinite(stride) ? stride : 0;
 }
 
 const char *loss_windows_text(const json_t *report, char text[128])
 {
-    double stride = loss_number(report, "stride", NULL);
+    double stride = loss_stride(report);
     int used = snprintf(text, 128, "protocol %.24s, windows of %.0f tokens",
                         loss_string(report, "protocol"), loss_number(report, "ctx", NULL));
     if (stride > 0)

@@ -22,8 +22,11 @@ void loss_html(const json_t *report, FILE *stream);
 double loss_number(const json_t *value, ...);
 /* A number of an array's element; SIZE_MAX when missing or none. */
 size_t loss_index(const json_t *object, const char *key);
-/* Of what the intervals are: "95 %". */
+/* Of what the intervals are: 0.95, which older reports do not say; and as words, "95 %". */
+double loss_level_of(const json_t *report);
 const char *loss_level(const json_t *report, char text[24]);
+/* From window to window; 0 = they lie side by side. */
+double loss_stride(const json_t *report);
 /* "protocol llama, windows of 512 tokens". */
 const char *loss_windows_text(const json_t *report, char text[128]);
 /* A string, "" when missing. */

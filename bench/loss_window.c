@@ -12,11 +12,11 @@ bool loss_windows_make(enum loss_protocol protocol, const int32_t *ids, size_t c
                        uint32_t stride, uint32_t chunks_max, int32_t bos,
                        struct loss_windows *windows, struct fault *fault)
 {
-    bool llama = protocol == LOSS_LLAMA;
+    bool llama = protocol == LOSS_LLAMA, strided = protocol == LOSS_STRIDED;
     if (ctx < 4)
         return fault_set(fault, FAULT_ARGUMENT, "windows of %u tokens: at least 4 are needed",
                          (unsigned)ctx);
-    if (protocol != LOSS_STRIDED)
+    if (!strided)
         stride = ctx;
     else if (stride == 0 || stride >= ctx)
         return fault_set(fault, FAULT_ARGUMENT,
@@ -33,7 +33,7 @@ bool loss_windows_make(enum loss_protocol protocol, const int32_t *ids, size_t c
         return fault_set(fault, FAULT_ARGUMENT, "the text has %zu tokens, too many", count);
     if (chunks_max && chunks > chunks_max)
         chunks = chunks_max;
-    uint32_t first = llama ? ctx / 2 : ctx - stride - (protocol == LOSS_STRIDED);
+    uint32_t first = llama ? ctx / 2 : strided ? ctx - stride - 1 : 0;
     *windows = (struct loss_windows){.ids = ids,
                                      .count = count,
                                      .ctx = ctx,

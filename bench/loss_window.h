@@ -1,14 +1,16 @@
-/* loss_window.h: which tokens of a text are run together and which of them are scored. The two
+/* loss_window.h: which tokens of a text are run together and which of them are scored. The
  * protocols give different numbers for the same model and are never mixed:
  *
- *   llama  llama-perplexity's: windows of ctx tokens side by side, the tail dropped; where the
- * model wants a BOS it takes the place of the first token of every window (which is never a
- *          target); positions ctx/2 .. ctx-2 are scored, so a target has ctx/2 tokens or more
- * before it. At least 2 windows. hf     the GPTQ and AWQ papers': BOS once in front of the text,
- * windows side by side, every position but the last scored. strided  Hugging Face's guide
- * (Perplexity of fixed-length models): windows begin every stride tokens, BOS once in front of the
- * text; of each the last stride targets are scored, those that no window before had. Of the first
- * window too, so a target has ctx - stride tokens or more before it.
+ * - llama, llama-perplexity's: windows of ctx tokens side by side, the tail dropped; where the
+ *   model wants a BOS it takes the place of the first token of every window (which is never a
+ *   target); positions ctx/2 .. ctx-2 are scored, so a target has ctx/2 tokens or more before it.
+ *   At least 2 windows.
+ * - hf, the GPTQ and AWQ papers': BOS once in front of the text, windows side by side, every
+ *   position but the last scored.
+ * - strided, Hugging Face's guide (Perplexity of fixed-length models): windows begin every stride
+ *   tokens, BOS once in front of the text; of each the last stride targets are scored, those that
+ *   no window before had. Of the first window too, so a target has ctx - stride tokens or more
+ *   before it.
  *
  * "Position i is scored" means: the logits after token i against token i + 1. */
 #ifndef LICHEN_LOSS_WINDOW_H
