@@ -207,8 +207,7 @@ static bool run_long(struct report *report, struct fault *fault)
     const struct loss_request *request = report->request;
     const struct loss_run_options run = {
         .parallel = report->parallel, .progress = request->progress, .context = request->context};
-    const char *type = lichen_engine_device(report_words(report))->type;
-    bool slow = strcmp(type, "software") == 0 || strcmp(type, "cpu") == 0;
+    bool slow = lichen_device_is_processor(lichen_engine_device(report_words(report)));
     const struct loss_endurance_options options = {
         .prompt = report->prompt,
         .prompt_count = report->prompt_count,

@@ -131,11 +131,9 @@ static bool open_session(struct loss_streams *streams, struct loss_stream *strea
  */
 static size_t rows_budget(const struct loss_streams *streams)
 {
-    for (size_t i = 0; i < streams->engine_count; i++) {
-        const char *type = lichen_engine_device(streams->engines[i])->type;
-        if (strcmp(type, "cpu") == 0 || strcmp(type, "software") == 0)
+    for (size_t i = 0; i < streams->engine_count; i++)
+        if (lichen_device_is_processor(lichen_engine_device(streams->engines[i])))
             return ROWS_BYTES / 2;
-    }
     return ROWS_BYTES;
 }
 

@@ -176,8 +176,7 @@ static bool measure_speed(struct bench_command *bench)
  * does not tell. */
 static bool measure_memory(struct bench_command *bench)
 {
-    const char *type = lichen_engine_device(bench->engine)->type;
-    if (strcmp(type, "software") != 0 && strcmp(type, "cpu") != 0)
+    if (!lichen_device_is_processor(lichen_engine_device(bench->engine)))
         return true;
     if (!bench_memory(bench->common.threads, &bench->result.bandwidth, &bench->common.fault))
         return false;

@@ -85,6 +85,11 @@ static void cpu_describe(struct lichen_device *device)
         (struct lichen_heap){memory_available(), memory_available(), false, true};
 }
 
+bool lichen_device_is_processor(const struct lichen_device *device)
+{
+    return strcmp(device->type, "software") == 0 || strcmp(device->type, "cpu") == 0;
+}
+
 bool lichen_devices(const char *choice, struct lichen_device **devices, size_t *count,
                     struct fault *fault)
 {

@@ -140,6 +140,8 @@ LICHEN_API void lichen_entry(const struct lichen_engine *engine, uint32_t index,
 
 /* The device that runs the model ("" fields for vocabulary_only). */
 LICHEN_API const struct lichen_device *lichen_engine_device(const struct lichen_engine *engine);
+/* Computes on the host's processor, in the host's memory: a software driver or the C executor. */
+LICHEN_API bool lichen_device_is_processor(const struct lichen_device *device);
 
 /* ---- memory plan ---- */
 
