@@ -146,6 +146,8 @@ static bool read_pattern(struct hf_builder *builder, uint32_t period, uint8_t *l
     if (pattern && !letters)
         period = hf_count(&builder->config, "sliding_window_pattern|_sliding_window_pattern", 1,
                           HF_LAYERS_MAX, period);
+    if (!hf_goes_on(builder)) /* the number is 0 then */
+        return false;
     size_t size = letters ? strlen(letters) : 0;
     for (uint32_t i = 0; i < builder->hparams.layers; i++)
         local[i] = size ? letters[i % size] == 'L' : period == 1 || i % period != period - 1;

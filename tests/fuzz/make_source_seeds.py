@@ -26,6 +26,9 @@ def main():
             target.update({key: value for key, value in SIZES.items() if key in target})
         (corpus / folder.name).write_text(json.dumps(config))
     llama = {**SIZES, "model_type": "llama", "max_position_embeddings": 64, "rms_norm_eps": 1e-5}
+    # was a division by it
+    window = dict(llama, model_type="exaone4", sliding_window=4, sliding_window_pattern=0)
+    (corpus / "changed-window").write_text(json.dumps(window))
     for name, method, changes in (("gptq", "gptq", GPTQ), ("int8", None, INT8),
                                   ("float8", "fp8", FP8)):
         config = dict(llama, **({"quantization_config": {"quant_method": method}} if method else {}))
