@@ -34,7 +34,8 @@
 static const struct {
     const char *json, *expected;
 } bad_json[] = {
-    {"", "the JSON ends, expected an object"},
+    {"", "is an empty file"},
+    {" ", "the JSON ends, expected an object"},
     {"[]", "byte 0: '[', expected an object"},
     {"{", "the JSON ends"},
     {"{}", "\"model\" is missing"},
@@ -288,7 +289,7 @@ static const struct {
     {                                                                                              \
         bytes, sizeof bytes - 1, expected                                                          \
     }
-    M("", "no piece"),
+    M("", "is an empty file"),
     M("\x0A", "ends inside a field"),
     M("\x0A\x05\x0A\x01", "ends inside a field"),
     M("\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01", "ends inside a field"),
@@ -341,8 +342,8 @@ static const struct {
       "\x1A\x02\x28\x00",
       "spaces that are not escaped"),
     M("\x12\x02\x18\x01", "no piece"),
-    M("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "byte "),
-    M("<!DOCTYPE html><html></html>", "byte "),
+    M("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "is a git-lfs pointer"),
+    M("<!DOCTYPE html><html></html>", "is a web page"),
 #undef M
 };
 
@@ -360,7 +361,7 @@ static void test_models(void **state)
 static const struct {
     const char *lines, *expected;
 } bad_ranks[] = {
-    {"", "no token"},
+    {"", "is an empty file"},
     {"\n\n", "no token"},
     {"YQ==", "line 1: expected \"base64 rank\""},
     {"YQ== ", "line 1: expected"},
