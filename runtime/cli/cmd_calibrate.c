@@ -1,6 +1,7 @@
 /* cmd_calibrate.c: lichen calibrate: runs texts through a model and keeps what its linear layers
  * were given, for `lichen convert --imatrix`. */
 #include "calibrate.h"
+#include "platform.h"
 #include "terminal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,8 @@ static bool options_check(struct calibrate *calibrate)
     struct fault *fault = &calibrate->common.fault;
     if (calibrate->texts.count == 0 || !calibrate->path)
         return fault_set(fault, FAULT_ARGUMENT, "calibrate: --text and --output are needed");
+    if (!path_check_output(calibrate->path, fault))
+        return false;
     if (calibrate->ctx < 2)
         return fault_set(fault, FAULT_ARGUMENT, "calibrate: --ctx: expected at least 2, found %u",
                          calibrate->ctx);
@@ -62,9 +65,8 @@ static bool texts_read(struct calibrate *calibrate)
     const struct option_texts *dev = own ? &calibrate->dev_texts : &calibrate->texts;
     if (!windows_read(calibrate, &calibrate->texts, 0, calibrate->chunks, &calibrate->windows))
         return false;
-    return !calibrate->measure ||
-           windows_read(calibrate, dev, own ? 0 : calibrate->windows.count, calibrate->dev_chunks,
-                        &calibrate->dev_windows);
+    return !calibrate->measure || windows_read(calibrate, dev, own ? 0 : calibrate->windows.count,
+                                               calibrate->dev_chunks, &calibrate->dev_windows);
 }
 
 static bool session_open(struct calibrate *calibrate)

@@ -5,6 +5,7 @@
 #include "convert_report.h"
 #include "digest.h"
 #include "interrupt.h"
+#include "platform.h"
 #include "prove.h"
 #include "terminal.h"
 #include <stdlib.h>
@@ -303,6 +304,8 @@ static bool check_usage(struct convert *convert, int argc, char **argv, int firs
     if (!convert->type)
         return fault_set(fault, FAULT_ARGUMENT,
                          "convert: --type is needed, such as q4_k_m (or --fit, or --bpw)");
+    if (convert->report && !path_check_output(convert->report, fault))
+        return false;
     return convert->output || convert->dry_run ||
            fault_set(fault, FAULT_ARGUMENT, "convert: -o OUT.gguf is needed (or --dry-run)");
 }
