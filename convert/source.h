@@ -34,6 +34,9 @@ struct source_tensor {
     /* The block type that holds the checkpoint's own codes without loss (GPTQ, ChatGLM int4/int8,
      * GGUF blocks), DTYPE_ID_COUNT when there is none. */
     enum dtype lossless;
+    /* A stored GPTQ zero of all bits occurs: source_options.gptq_zero_wrap decided what it means.
+     */
+    bool zero_is_full;
     const char *from; /* the checkpoint's tensors that it is made of, for people; source's */
 };
 
