@@ -8,7 +8,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 enum { PATH_SIZE = 4096, PARTS_MAX = 32, PART_SIZE = 64 };
 
@@ -94,10 +93,19 @@ static const char *skip_number(const char *text)
     return end;
 }
 
+static bool is_same_word(const char *a, const char *b)
+{
+    while (*a && tolower((unsigned char)*a) == tolower((unsigned char)*b)) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
 static bool is_one_of(const char *text, const char *const words[])
 {
     for (size_t i = 0; words[i]; i++)
-        if (strcasecmp(text, words[i]) == 0)
+        if (is_same_word(text, words[i]))
             return true;
     return false;
 }
