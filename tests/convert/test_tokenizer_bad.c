@@ -393,6 +393,29 @@ static void test_ranks(void **state)
                     "model type \"novel\"");
 }
 
+/* Meta's own tokenizer.model of Llama 3: without its control tokens nothing would begin or end. */
+static void test_ranks_of_llama(void **state)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    (void)state;
+    clear();
+    enum { COUNT = 128000, PAIRS = 256 + 65536 };
+    char *ranks = malloc(COUNT * 16), *end = ranks;
+    assert_non_null(ranks);
+    for (unsigned i = 0; i < COUNT; i++) { /* bytes, pairs of them, pairs and a byte */
+        unsigned size = i < 256 ? 1 : i < PAIRS ? 2 : 3;
+        unsigned bits = (i < 256 ? i : i < PAIRS ? i - 256 : i - PAIRS) << 8 * (3 - size);
+        char text[5] = {digits[bits >> 18 & 63], digits[bits >> 12 & 63],
+                        (char)(size > 1 ? digits[bits >> 6 & 63] : '='),
+                        (char)(size > 2 ? digits[bits & 63] : '='), 0};
+        end += sprintf(end, "%s %u\n", text, i);
+    }
+    struct tokenizer_hints hints = imported_no_hints();
+    save("tokenizer.model", ranks, (size_t)(end - ranks));
+    refused(&hints, "the tokenizer has no control tokens (<|begin_of_text|>, ...)");
+    free(ranks);
+}
+
 static void test_vocab(void **state)
 {
     (void)state;
@@ -458,9 +481,10 @@ static void test_none_wrong(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json),   cmocka_unit_test(test_large),
-        cmocka_unit_test(test_rows),   cmocka_unit_test(test_models),
-        cmocka_unit_test(test_ranks),  cmocka_unit_test(test_vocab),
-        cmocka_unit_test(test_beside), cmocka_unit_test(test_none_wrong)};
+        cmocka_unit_test(test_json),      cmocka_unit_test(test_large),
+        cmocka_unit_test(test_rows),      cmocka_unit_test(test_models),
+        cmocka_unit_test(test_ranks),     cmocka_unit_test(test_ranks_of_llama),
+        cmocka_unit_test(test_vocab),     cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_none_wrong)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
