@@ -57,6 +57,11 @@ const char *source_unsupported(const struct source *source)
     return source->unsupported;
 }
 
+bool source_has_tokenizer(const struct source *source)
+{
+    return source->has_tokenizer;
+}
+
 uint32_t source_layer_count(const struct source *source)
 {
     return source->layer_count;

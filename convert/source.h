@@ -50,6 +50,8 @@ void source_close(struct source *source); /* NULL is allowed */
 const char *source_architecture(const struct source *source); /* GGUF's, "llama" */
 /* NULL, or one sentence: why no file can be made of it. Its tensors then keep published names. */
 const char *source_unsupported(const struct source *source);
+/* False: its file will take token ids alone, no text. */
+bool source_has_tokenizer(const struct source *source);
 uint32_t source_layer_count(const struct source *source);
 /* Query heads a KV head, 1 without grouping; experts, 0 without: the mixture rules ask. */
 uint32_t source_gqa(const struct source *source);

@@ -317,6 +317,7 @@ static bool open_all(struct hf_builder *builder, const char *path)
     else if (hf_goes_on(builder))
         open_tokenizer(builder,
                        json_string_value(json_object_get(builder->config.root, "model_type")));
+    source->source.has_tokenizer = source->tokenizer != NULL;
     if (!builder->failed && !builder->config.failed)
         list_files(builder);
     return !builder->failed && !builder->config.failed;

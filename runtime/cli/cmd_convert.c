@@ -294,6 +294,10 @@ static bool convert_all(struct convert *convert)
 static bool check_usage(struct convert *convert, int argc, char **argv, int first)
 {
     struct fault *fault = &convert->common.fault;
+    if (argc - first > 1)
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "convert: one SRC is needed, found %s and %s; the output is said by -o",
+                         argv[first], argv[first + 1]);
     if (argc - first != 1)
         return fault_set(fault, FAULT_ARGUMENT,
                          "convert: one SRC is needed; usage: lichen convert SRC -o OUT.gguf --type "

@@ -94,6 +94,10 @@ static uint32_t full_zero_count(const struct convert_report *report)
     return count;
 }
 
+static const char no_tokenizer[] =
+    "no tokenizer's files there (tokenizer.json, tokenizer.model, ...): the file takes token ids "
+    "alone, no text; put them beside config.json";
+
 static const char full_zeros[] =
     "tensors hold stored GPTQ zeros of all bits (15 of 4 bits), which are taken as one more (16); "
     "packers differ: if the model answers nonsense, convert again with --gptq-zero-wrap 0";
@@ -113,6 +117,8 @@ bool convert_report_table(const struct convert_report *report, struct fault *fau
     uint32_t count = full_zero_count(report);
     if (count)
         printf("note      %u %s\n", (unsigned)count, full_zeros);
+    if (!source_unsupported(report->source) && !source_has_tokenizer(report->source))
+        printf("note      %s\n", no_tokenizer);
     const char *unsupported = source_unsupported(report->source);
     if (unsupported) {
         printf("note      no file can be made of it: ");
@@ -170,6 +176,8 @@ void convert_report_notes(const struct convert_report *report, const struct outp
     count = full_zero_count(report);
     if (count)
         output_note(output, "%u %s", (unsigned)count, full_zeros);
+    if (!source_has_tokenizer(report->source))
+        output_note(output, "%s: %s", report->path, no_tokenizer);
     if (report->results)
         note_bad(report, output);
 }
