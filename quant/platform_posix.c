@@ -206,18 +206,22 @@ bool path_check_output(const char *path, struct fault *fault)
     const char *slash = strrchr(path, '/');
     if (path_kind(path) == PATH_FOLDER)
         return fault_set(fault, FAULT_ARGUMENT, "%s: is a folder; name a file in it", path);
-    if (!slash || slash == path)
-        return true;
-    char *folder = strndup(path, (size_t)(slash - path));
+    if (path_kind(path) == PATH_FILE && !path_is_regular(path))
+        return true; /* a device or a pipe, which is written where it is */
+    char *folder = slash == path ? strdup("/")
+                   : slash       ? strndup(path, (size_t)(slash - path))
+                                 : strdup(".");
     if (!folder)
         return fault_set(fault, FAULT_MEMORY, "%s: no memory to write it", path);
     enum path_kind kind = path_kind(folder);
-    if (kind != PATH_FOLDER)
-        fault_set(fault, FAULT_FILE, "%s: cannot be written: %s %s", path, folder,
-                  kind == PATH_NONE ? "does not exist; create that folder first"
-                                    : "is a file, not a folder");
+    bool done = kind == PATH_FOLDER ||
+                fault_set(fault, FAULT_FILE, "%s: cannot be written: %s %s", path, folder,
+                          kind == PATH_NONE ? "does not exist; create that folder first"
+                                            : "is a file, not a folder");
+    if (done && access(folder, W_OK | X_OK) != 0)
+        done = platform_fault(path, "cannot be written in its folder", fault);
     free(folder);
-    return kind == PATH_FOLDER;
+    return done;
 }
 
 bool path_same(const char *a, const char *b)

@@ -288,7 +288,11 @@ static bool convert_all(struct convert *convert)
     }
     describe(convert, &report);
     report.seconds = (double)(time_ns() - start) / 1e9;
-    return convert_size(&options, &report.size, &convert->common.fault) && show(convert, &report);
+    done = convert_size(&options, &report.size, &convert->common.fault) && show(convert, &report);
+    if (!done)
+        output_note(&convert->common.output, "%s is written and whole; what failed came after it",
+                    convert->output);
+    return done;
 }
 
 static bool check_usage(struct convert *convert, int argc, char **argv, int first)

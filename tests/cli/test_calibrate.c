@@ -180,7 +180,7 @@ static void test_fit(void **state)
                             "--device", "cpu", "--imatrix", OUT, "--force");
     assert_refused(&ran, 2, "--fit: of 102400 bytes, 0 are left");
     ran = LICHEN("convert", STORIES, "-o", fitted, "--bpw", "5", "--imatrix", OUT, "--force");
-    assert_refused(&ran, 2, "the smallest types take");
+    assert_refused(&ran, 2, " bits a weight); ask for more");
     ran = LICHEN("convert", STORIES, "-o", fitted, "--bpw", "9", "--force");
     assert_refused(&ran, 2, "--imatrix");
     ran = LICHEN("convert", STORIES, "-o", fitted, "--refine", "--type", "q4_0", "--force");
