@@ -34,6 +34,10 @@ layout(binding = 2, std430) readonly buffer KeyCache
 {
     uint k_cache[];
 };
+layout(binding = 2, std430) readonly buffer KeyFetches
+{
+    uvec4 k_fetches[]; /* the same words */
+};
 layout(binding = 3, std430) readonly buffer ValueCache
 {
     uint v_cache[];
@@ -54,9 +58,11 @@ layout(binding = 6, std430) writeonly buffer Partials
 #include "cache.glsl"
 
 const uint WORD_LANES = (ROW_WORDS + WG - 1) / WG; /* words of an invocation */
+const uint ROW_FETCHES = ROW_WORDS / 4;
 const uint ROW_LANES = WG > ROWS ? WG / ROWS : 1; /* invocations that share a row's statistics */
 
-shared float q_tile[ROWS * HEAD_DIM];
+shared vec4 q_tile[(ROWS * HEAD_DIM + 3) / 4]; /* [ROWS][HEAD_DIM] numbers; later o */
+#define Q(i) q_tile[(i) >> 2][(i) & 3u]
 shared float score[ROWS * KEYS];
 shared float part_max[ROWS * ROW_LANES];
 shared float part_sum[ROWS * ROW_LANES];
@@ -92,7 +98,7 @@ void load_queries()
     const uint width = kv_heads * GROUP * HEAD_DIM;
     for (uint r = 0; r < ROWS; r++)
         for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG)
-            q_tile[r * HEAD_DIM + i] = q[row_token(r) * width + row_head(r) * HEAD_DIM + i];
+            Q(r * HEAD_DIM + i) = q[row_token(r) * width + row_head(r) * HEAD_DIM + i];
     for (uint r = gl_LocalInvocationID.x; r < ROWS; r += WG) {
         row_max[r] = NONE;
         row_sum[r] = 0.0;
@@ -103,24 +109,79 @@ void load_queries()
     barrier();
 }
 
+/* Adds fetch `fetch` of a key, four words, to the scores of all rows. */
+void score_fetch(uint row, uint fetch, uvec4 words, inout float sums[ROWS])
+{
+    const float d = key_scale(row, 4 * fetch);
+    const uint first = fetch * PACK;
+#if defined(KV_F32)
+    const vec4 key = uintBitsToFloat(words);
+    [[unroll]] for (uint r = 0; r < ROWS; r++)
+        sums[r] += dot(q_tile[r * (HEAD_DIM / 4) + first], key);
+#elif defined(KV_Q8_0)
+    const vec4 key0 = unpack_word(words.x, d), key1 = unpack_word(words.y, d);
+    const vec4 key2 = unpack_word(words.z, d), key3 = unpack_word(words.w, d);
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        const uint at = r * (HEAD_DIM / 4) + first;
+        sums[r] += dot(q_tile[at], key0) + dot(q_tile[at + 1], key1) +
+                   (dot(q_tile[at + 2], key2) + dot(q_tile[at + 3], key3));
+    }
+#else
+    const vec4 key0 = vec4(unpackHalf2x16(words.x), unpackHalf2x16(words.y));
+    const vec4 key1 = vec4(unpackHalf2x16(words.z), unpackHalf2x16(words.w));
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        const uint at = r * (HEAD_DIM / 4) + first;
+        sums[r] += dot(q_tile[at], key0) + dot(q_tile[at + 1], key1);
+    }
+#endif
+}
+
+/* Rows of whole fetches: four at a time on their way, each in a variable of its own, since not
+ * every compiler keeps an array in registers. */
+void score_key_wide(uint row, inout float sums[ROWS])
+{
+    const uint base = row * ROW_FETCHES;
+    uint f = 0;
+    for (; f + 4 <= ROW_FETCHES; f += 4) {
+        const uvec4 a = k_fetches[base + f], b = k_fetches[base + f + 1];
+        const uvec4 c = k_fetches[base + f + 2], d = k_fetches[base + f + 3];
+        score_fetch(row, f, a, sums);
+        score_fetch(row, f + 1, b, sums);
+        score_fetch(row, f + 2, c, sums);
+        score_fetch(row, f + 3, d, sums);
+    }
+    for (; f < ROW_FETCHES; f++)
+        score_fetch(row, f, k_fetches[base + f], sums);
+}
+
+/* Any row, word by word. */
+void score_key_narrow(uint row, inout float sums[ROWS])
+{
+    float d = 1.0;
+    for (uint w = 0; w < ROW_WORDS; w++) {
+        if (w % BLOCK_WORDS == 0)
+            d = key_scale(row, w);
+        const cache_values values = unpack_word(k_cache[row * ROW_WORDS + w], d);
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+            [[unroll]] for (uint c = 0; c < PACK; c++)
+                if (HEAD_DIM % PACK == 0 || w * PACK + c < HEAD_DIM)
+                    sums[r] += Q(r * HEAD_DIM + w * PACK + c) * values[c];
+    }
+}
+
 /* Scores of keys first .. first + KEYS; keys from `end` on are masked. */
 void score_block(uint first, uint end)
 {
     for (uint i = gl_LocalInvocationID.x; i < KEYS; i += WG) {
         const uint key = first + i;
         const uint row = gl_WorkGroupID.y * context + min(key, end - 1);
-        float sums[ROWS], d = 1.0;
+        float sums[ROWS];
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             sums[r] = 0.0;
-        for (uint w = 0; w < ROW_WORDS; w++) {
-            if (w % BLOCK_WORDS == 0)
-                d = key_scale(row, w);
-            const cache_values values = unpack_word(k_cache[row * ROW_WORDS + w], d);
-            [[unroll]] for (uint r = 0; r < ROWS; r++)
-                [[unroll]] for (uint c = 0; c < PACK; c++)
-                    if (HEAD_DIM % PACK == 0 || w * PACK + c < HEAD_DIM)
-                        sums[r] += q_tile[r * HEAD_DIM + w * PACK + c] * values[c];
-        }
+        if (ROW_WORDS % 4 == 0 && HEAD_DIM % (4 * PACK) == 0)
+            score_key_wide(row, sums);
+        else
+            score_key_narrow(row, sums);
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             score[r * KEYS + i] = key < end ? adjusted(sums[r] * scale, key, r) : NONE;
     }
@@ -158,6 +219,14 @@ void soften_block(uint turn)
     barrier();
 }
 
+/* Adds word `word` of V of the block's key j, times its e^(s - m'). */
+void add_value(uint base, uint j, uint word, uint bits, inout cache_values sums[ROWS])
+{
+    const cache_values values = unpack_word(bits, value_scale(base + j, word));
+    [[unroll]] for (uint r = 0; r < ROWS; r++)
+        sums[r] += score[r * KEYS + j] * values;
+}
+
 /* l' and o' of a block of `count` keys. */
 void add_block(uint first, uint count)
 {
@@ -167,12 +236,24 @@ void add_block(uint first, uint count)
         cache_values sums[ROWS];
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             sums[r] = output_sum[r][i] * row_fix[r];
-        for (uint j = 0; j < count; j++) {
-            const cache_values values = unpack_word(v_cache[(base + j) * ROW_WORDS + word],
-                                                    value_scale(base + j, word));
-            [[unroll]] for (uint r = 0; r < ROWS; r++)
-                sums[r] += score[r * KEYS + j] * values;
+        uint j = 0;
+        for (; j + 8 <= count; j += 8) { /* eight words on their way */
+            const uint at = (base + j) * ROW_WORDS + word;
+            const uint v0 = v_cache[at], v1 = v_cache[at + ROW_WORDS];
+            const uint v2 = v_cache[at + 2 * ROW_WORDS], v3 = v_cache[at + 3 * ROW_WORDS];
+            const uint v4 = v_cache[at + 4 * ROW_WORDS], v5 = v_cache[at + 5 * ROW_WORDS];
+            const uint v6 = v_cache[at + 6 * ROW_WORDS], v7 = v_cache[at + 7 * ROW_WORDS];
+            add_value(base, j, word, v0, sums);
+            add_value(base, j + 1, word, v1, sums);
+            add_value(base, j + 2, word, v2, sums);
+            add_value(base, j + 3, word, v3, sums);
+            add_value(base, j + 4, word, v4, sums);
+            add_value(base, j + 5, word, v5, sums);
+            add_value(base, j + 6, word, v6, sums);
+            add_value(base, j + 7, word, v7, sums);
         }
+        for (; j < count; j++)
+            add_value(base, j, word, v_cache[(base + j) * ROW_WORDS + word], sums);
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             output_sum[r][i] = sums[r];
     }
@@ -193,7 +274,7 @@ void write_partial(uint turn)
         const uint row = row_token(r) * kv_heads * GROUP + row_head(r);
         const uint base = (row * chunk_max + gl_WorkGroupID.z) * (HEAD_DIM + 2);
         for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG)
-            partials[base + i] = q_tile[r * HEAD_DIM + i];
+            partials[base + i] = Q(r * HEAD_DIM + i);
         if (gl_LocalInvocationID.x == 0) {
             partials[base + HEAD_DIM] = row_max[turn * ROWS + r];
             partials[base + HEAD_DIM + 1] = row_sum[r];
@@ -209,7 +290,7 @@ void write_output()
             continue;
         const uint base = row_token(r) * width + row_head(r) * HEAD_DIM;
         for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG)
-            o[base + i] = q_tile[r * HEAD_DIM + i];
+            o[base + i] = Q(r * HEAD_DIM + i);
     }
 }
 
@@ -222,8 +303,7 @@ void write_quants()
             continue;
         vec4 x[8];
         [[unroll]] for (uint j = 0; j < 8; j++) {
-            const uint at = r * HEAD_DIM + b * 32 + j * 4;
-            x[j] = vec4(q_tile[at], q_tile[at + 1], q_tile[at + 2], q_tile[at + 3]);
+            x[j] = q_tile[(r * HEAD_DIM + b * 32) / 4 + j];
         }
         const uint row = row_token(r) * kv_heads * GROUP + row_head(r);
         quantize_write(row * head_blocks + b, x, QUANT);
@@ -243,7 +323,7 @@ void stage_output()
                 continue;
             [[unroll]] for (uint c = 0; c < PACK; c++)
                 if (word * PACK + c < HEAD_DIM)
-                    q_tile[r * HEAD_DIM + word * PACK + c] = values[c];
+                    Q(r * HEAD_DIM + word * PACK + c) = values[c];
         }
     }
     barrier();

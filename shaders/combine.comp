@@ -28,7 +28,16 @@ layout(push_constant) uniform Push
     uint prefix_mask;
 };
 
+const uint SIZE = HEAD_DIM + 2;                   /* of a chunk's partial */
+const uint SHARES = 64;                           /* chunks weighted at a time */
+const uint LANE_WIDTH = (HEAD_DIM + WG - 1) / WG; /* numbers of the head of an invocation */
+
 shared float head[HEAD_DIM];
+shared float lane_top[WG];
+shared float share[SHARES];  /* e^(m_c - m) */
+shared float weight[SHARES]; /* share * l_c */
+
+float lane_sum[LANE_WIDTH];
 
 /* Chunks that attention.comp wrote for this token. */
 uint chunks_seen()
@@ -39,22 +48,60 @@ uint chunks_seen()
     return (min(end, run.kv_count) + chunk - 1) / chunk;
 }
 
+/* max_c m_c, by all invocations. */
+float largest(uint base, uint chunks)
+{
+    float top = -3.0e38;
+    for (uint c = gl_LocalInvocationID.x; c < chunks; c += WG)
+        top = max(top, partials[base + c * SIZE + HEAD_DIM]);
+    lane_top[gl_LocalInvocationID.x] = top;
+    barrier();
+    for (uint i = 0; i < WG; i++)
+        top = max(top, lane_top[i]);
+    return top;
+}
+
+/* Adds chunks first .. first + count, whose shares are known, in their order. */
+void add_chunks(uint base, uint first, uint count)
+{
+    for (uint i = 0; i < LANE_WIDTH; i++) {
+        const uint at = base + min(gl_LocalInvocationID.x + i * WG, HEAD_DIM - 1);
+        float sum = lane_sum[i];
+        for (uint c = 0; c < count; c += 8) {
+            float o[8]; /* fetched together: one wait for eight */
+            [[unroll]] for (uint k = 0; k < 8; k++)
+                o[k] = partials[at + (first + min(c + k, count - 1)) * SIZE];
+            [[unroll]] for (uint k = 0; k < 8; k++)
+                if (c + k < count)
+                    sum += share[c + k] * o[k];
+        }
+        lane_sum[i] = sum;
+    }
+}
+
 void combine(uint base, uint chunks)
 {
-    const uint size = HEAD_DIM + 2;
-    float top = -3.0e38, total = 0.0;
-    for (uint c = 0; c < chunks; c++)
-        top = max(top, partials[base + c * size + HEAD_DIM]);
-    for (uint c = 0; c < chunks; c++)
-        total += exp(partials[base + c * size + HEAD_DIM] - top) *
-                 partials[base + c * size + HEAD_DIM + 1];
-    const float factor = total > 0.0 ? 1.0 / total : 0.0;
-    for (uint i = gl_LocalInvocationID.x; i < HEAD_DIM; i += WG) {
-        float sum = 0.0;
-        for (uint c = 0; c < chunks; c++)
-            sum += exp(partials[base + c * size + HEAD_DIM] - top) * partials[base + c * size + i];
-        head[i] = sum * factor;
+    const float top = largest(base, chunks);
+    float total = 0.0;
+    for (uint i = 0; i < LANE_WIDTH; i++)
+        lane_sum[i] = 0.0;
+    for (uint first = 0; first < chunks; first += SHARES) {
+        const uint count = min(SHARES, chunks - first);
+        for (uint c = gl_LocalInvocationID.x; c < count; c += WG) {
+            const uint end = base + (first + c) * SIZE + HEAD_DIM;
+            share[c] = exp(partials[end] - top);
+            weight[c] = share[c] * partials[end + 1];
+        }
+        barrier();
+        for (uint c = 0; c < count; c++)
+            total += weight[c];
+        add_chunks(base, first, count);
+        barrier();
     }
+    const float factor = total > 0.0 ? 1.0 / total : 0.0;
+    for (uint i = 0; i < LANE_WIDTH; i++)
+        if (gl_LocalInvocationID.x + i * WG < HEAD_DIM)
+            head[gl_LocalInvocationID.x + i * WG] = lane_sum[i] * factor;
     barrier();
 }
 

@@ -60,13 +60,26 @@ layout(std430, binding = MATMUL_SCALES) writeonly restrict buffer Scales
 
 shared float results[RESULTS]; /* [TILE] */
 
+/* The first squares of this lane, four fetches; to be called before the sums are made, so that they
+ * are there when input_factor wants them. */
+vec4 early_squares()
+{
+    if (push.square_count == 0)
+        return vec4(0.0);
+    const uint last = push.square_count - 1;
+    const uvec4 at = gl_SubgroupInvocationID + gl_SubgroupSize * uvec4(0, 1, 2, 3);
+    return vec4(squares[min(at.x, last)], squares[min(at.y, last)], squares[min(at.z, last)],
+                squares[min(at.w, last)]);
+}
+
 /* The factor of all sums, by a whole subgroup. */
-float input_factor()
+float input_factor(vec4 early)
 {
     if (push.square_count == 0)
         return 1.0;
-    float part = 0.0;
-    for (uint i = gl_SubgroupInvocationID; i < push.square_count; i += gl_SubgroupSize)
+    const uvec4 at = gl_SubgroupInvocationID + gl_SubgroupSize * uvec4(0, 1, 2, 3);
+    float part = dot(early, vec4(lessThan(at, uvec4(push.square_count))));
+    for (uint i = at.w + gl_SubgroupSize; i < push.square_count; i += gl_SubgroupSize)
         part += squares[i];
     return 1.0 / sqrt(subgroupAdd(part) / float(push.cols) + push.eps);
 }
@@ -99,9 +112,19 @@ void deliver(uint token, uint place, uint row, float sum)
 
 float square_sum = 0.0; /* of this invocation's x */
 
+/* Residual and gain of output i of the tile, with NORM. Apart from finish_one, so that those of
+ * several outputs are fetched together: y may be the residual. */
+vec2 finish_input(uint i)
+{
+    if ((EPILOGUE & MATMUL_GLU) != 0)
+        return vec2(0.0);
+    const uint row = min(group_index() * TILE + i, push.rows - 1);
+    return vec2(residual[push.residual_first + row], gain[row]);
+}
+
 /* Output i of the tile, stored as float32 where that is wanted. It stays in results[i], for the same
  * invocation. */
-float finish_one(uint i)
+float finish_one(uint i, vec2 given)
 {
     float value;
     if ((EPILOGUE & MATMUL_GLU) != 0) {
@@ -115,10 +138,10 @@ float finish_one(uint i)
         const uint row = group_index() * TILE + i;
         if (row >= push.rows)
             return 0.0;
-        const float x = results[i] + residual[push.residual_first + row];
+        const float x = results[i] + given.x;
         y[push.y_first + row] = x;
         square_sum += x * x;
-        value = x * gain[row];
+        value = x * given.y;
         if ((EPILOGUE & MATMUL_FLOATS) != 0)
             normed[row] = value;
     }
@@ -134,9 +157,13 @@ void finish_block(uint first, uint block)
     float steps = 127.0, largest = 0.0;
     if (wide)
         steps = 32639.0;
-    for (uint w = gl_SubgroupInvocationID; w < 8; w += gl_SubgroupSize)
-        for (uint i = 0; i < 4; i++)
-            largest = max(largest, abs(finish_one(first + 4 * w + i)));
+    for (uint w = gl_SubgroupInvocationID; w < 8; w += gl_SubgroupSize) {
+        vec2 given[4];
+        [[unroll]] for (uint i = 0; i < 4; i++)
+            given[i] = finish_input(first + 4 * w + i);
+        [[unroll]] for (uint i = 0; i < 4; i++)
+            largest = max(largest, abs(finish_one(first + 4 * w + i, given[i])));
+    }
     largest = subgroupMax(largest);
     const float inverse = largest > 0.0 ? steps / largest : 0.0;
     int total = 0;
@@ -170,7 +197,7 @@ void finish_outputs()
         }
     } else {
         for (uint i = gl_SubgroupInvocationID; i < count; i += gl_SubgroupSize)
-            finish_one(i);
+            finish_one(i, finish_input(i));
     }
     if (!glu) {
         const float sum = subgroupAdd(square_sum);

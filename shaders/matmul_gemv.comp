@@ -19,6 +19,7 @@ layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const uint ROWS = 2;
 layout(constant_id = 2) const uint TOKENS = 1;
 layout(constant_id = 4) const uint SLOTS = 1;
+layout(constant_id = 7) const uint DEPTH = 1; /* groups of a row that a lane has on their way */
 
 const uint TILE = ROWS * SLOTS;
 #include "matmul_finish.glsl"
@@ -98,7 +99,7 @@ float product(weight_group group, word_pairs words, uint token, uint column_grou
 }
 #endif
 
-void rows_product(uint slot, uint first_token, uint tokens)
+void rows_product(uint slot, uint first_token, uint tokens, vec4 early)
 {
     const uint first = slot * ROWS;
     float sums[ROWS * TOKENS];
@@ -110,14 +111,25 @@ void rows_product(uint slot, uint first_token, uint tokens)
     weight_row rows[ROWS];
     [[unroll]] for (uint r = 0; r < ROWS; r++)
         rows[r] = weight_find(push.plane_row + min(tile_row(first + r), push.rows - 1), push.groups);
-    for (uint g = gl_SubgroupInvocationID; g < push.groups; g += gl_SubgroupSize)
-        [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            const weight_group group = weight_load(rows[r], g);
-            const word_pairs words = unpack(group);
-            [[unroll]] for (uint t = 0; t < TOKENS; t++)
-                sums[r * TOKENS + t] += product(group, words, own_tokens[t], g);
+    for (uint first_group = gl_SubgroupInvocationID; first_group < push.groups;
+         first_group += DEPTH * gl_SubgroupSize) {
+        weight_group groups[DEPTH * ROWS];
+        [[unroll]] for (uint k = 0; k < DEPTH; k++)
+            [[unroll]] for (uint r = 0; r < ROWS; r++)
+                groups[k * ROWS + r] = weight_load(
+                    rows[r], min(first_group + k * gl_SubgroupSize, push.groups - 1));
+        [[unroll]] for (uint k = 0; k < DEPTH; k++) {
+            const uint g = first_group + k * gl_SubgroupSize;
+            if (k == 0 || g < push.groups)
+                [[unroll]] for (uint r = 0; r < ROWS; r++) {
+                    const word_pairs words = unpack(groups[k * ROWS + r]);
+                    [[unroll]] for (uint t = 0; t < TOKENS; t++)
+                        sums[r * TOKENS + t] +=
+                            product(groups[k * ROWS + r], words, own_tokens[t], g);
+                }
         }
-    const float factor = input_factor();
+    }
+    const float factor = input_factor(early);
     [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) {
         const float sum = subgroupAdd(sums[i]) * factor;
         const uint place = first + i / TOKENS, token = first_token + i % TOKENS;
@@ -133,8 +145,9 @@ void main()
     const uint first_token = gl_WorkGroupID.z * TOKENS;
     if (first_token >= tokens || tile_is_empty())
         return;
+    const vec4 early = early_squares();
     for (uint slot = gl_SubgroupID; slot < SLOTS; slot += gl_NumSubgroups)
         if (FUSED || tile_row(slot * ROWS) < push.rows)
-            rows_product(slot, first_token, tokens);
+            rows_product(slot, first_token, tokens, early);
     finish();
 }

@@ -139,7 +139,7 @@ void rows_product(uint slot, uint lane, uint first_token, uint tokens)
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             multiply(r, weight_load(rows[r], g));
     }
-    const float factor = input_factor();
+    const float factor = input_factor(early_squares());
     [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) {
         const uint place = first + i / TOKENS * LANES, token = first_token + i % TOKENS;
         const uint row = tile_row(place);

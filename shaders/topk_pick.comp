@@ -35,6 +35,8 @@ layout(push_constant) uniform Push
 shared uint keys[SEGMENTS];
 shared uint ids[SEGMENTS];
 shared uint candidate_count;
+shared uint winners[SEGMENTS]; /* segments that may hold a winner, in any order */
+shared uint winner_count;
 
 /* Element i goes before element j. */
 bool before(uint i, uint j)
@@ -79,21 +81,37 @@ uint threshold(uint row, uint wanted)
     return max(keys[wanted - 1], 1);
 }
 
+void collect_one(uint i, float logit, uint least)
+{
+    const uint key = order_key(logit);
+    if (key < least)
+        return;
+    const uint slot = atomicAdd(candidate_count, 1);
+    if (slot < SEGMENTS) {
+        keys[slot] = key;
+        ids[slot] = i;
+    }
+}
+
+/* Few segments win: their elements are dealt out to all invocations, four at a time. */
 void collect(uint row, uint least)
 {
-    for (uint s = gl_LocalInvocationID.x; s < SEGMENTS; s += WG) {
-        if (maxima[row * SEGMENTS + s] < least)
-            continue;
-        for (uint i = s; i < vocab; i += SEGMENTS) {
-            const uint key = order_key(logits[row * vocab + i]);
-            if (key < least)
-                continue;
-            const uint slot = atomicAdd(candidate_count, 1);
-            if (slot < SEGMENTS) {
-                keys[slot] = key;
-                ids[slot] = i;
-            }
+    for (uint s = gl_LocalInvocationID.x; s < SEGMENTS; s += WG)
+        if (maxima[row * SEGMENTS + s] >= least)
+            winners[atomicAdd(winner_count, 1)] = s;
+    barrier();
+    const uint longest = (vocab + SEGMENTS - 1) / SEGMENTS, all = winner_count * longest;
+    for (uint first = gl_LocalInvocationID.x; first < all; first += 4 * WG) {
+        uint at[4];
+        float x[4];
+        [[unroll]] for (uint k = 0; k < 4; k++) {
+            const uint n = min(first + k * WG, all - 1);
+            at[k] = winners[n / longest] + n % longest * SEGMENTS;
+            x[k] = logits[row * vocab + min(at[k], vocab - 1)];
         }
+        [[unroll]] for (uint k = 0; k < 4; k++)
+            if (first + k * WG < all && at[k] < vocab)
+                collect_one(at[k], x[k], least);
     }
 }
 
@@ -109,7 +127,7 @@ void main()
         ids[s] = 0xFFFFFFFFu;
     }
     if (gl_LocalInvocationID.x == 0)
-        candidate_count = 0;
+        candidate_count = winner_count = 0;
     barrier();
     collect(row, least);
     barrier();

@@ -26,7 +26,20 @@ void main()
     if (row >= run.outputs || segment >= SEGMENTS)
         return;
     uint top = 0;
-    for (uint i = segment; i < vocab; i += SEGMENTS)
+    uint i = segment;
+    for (; i + 7 * SEGMENTS < vocab; i += 8 * SEGMENTS) { /* eight on their way */
+        const uint at = row * vocab + i;
+        const vec4 a = vec4(logits[at], logits[at + SEGMENTS], logits[at + 2 * SEGMENTS],
+                            logits[at + 3 * SEGMENTS]);
+        const vec4 b = vec4(logits[at + 4 * SEGMENTS], logits[at + 5 * SEGMENTS],
+                            logits[at + 6 * SEGMENTS], logits[at + 7 * SEGMENTS]);
+        const uint a_top = max(max(order_key(a.x), order_key(a.y)),
+                               max(order_key(a.z), order_key(a.w)));
+        const uint b_top = max(max(order_key(b.x), order_key(b.y)),
+                               max(order_key(b.z), order_key(b.w)));
+        top = max(top, max(a_top, b_top));
+    }
+    for (; i < vocab; i += SEGMENTS)
         top = max(top, order_key(logits[row * vocab + i]));
     maxima[row * SEGMENTS + segment] = top;
 }

@@ -49,6 +49,15 @@ static uint32_t epilogue(const struct gpu_matmul_call *call)
     return bits;
 }
 
+/* No more groups on their way than a lane has. */
+static uint32_t depth(const struct gpu_matmul_call *call, const struct gpu_tiling *tiling,
+                      const struct gpu_info *info)
+{
+    uint32_t lanes = tiling->subgroup_size ? tiling->subgroup_size : info->subgroup_size;
+    uint32_t groups = (call->matrix->cols + 31) / 32, own = (groups + lanes - 1) / lanes;
+    return tiling->depth < 2 || own < 2 ? 1 : own < tiling->depth ? own : tiling->depth;
+}
+
 static bool kernel_get(struct gpu_device *device, const struct gpu_matmul_call *call,
                        const struct gpu_tiling *tiling, struct gpu_kernel **out,
                        struct fault *fault)
@@ -61,8 +70,9 @@ static bool kernel_get(struct gpu_device *device, const struct gpu_matmul_call *
         .binding_count = shader->binding_count,
         .push_size = sizeof(struct matmul_push),
         .spec = {tiling->spec[0], tiling->spec[1], tiling->spec[2], epilogue(call), tiling->slots,
-                 call->matrix->cols % 4 == 0, call->matrix->interleave},
-        .spec_count = 7,
+                 call->matrix->cols % 4 == 0, call->matrix->interleave,
+                 depth(call, tiling, gpu_device_info(device))},
+        .spec_count = 8,
         .subgroup_size = tiling->subgroup_size,
     };
     return gpu_kernel_get(device, &request, out, fault);

@@ -104,6 +104,7 @@ static void tile_gemv(const struct gpu_info *info, uint32_t tokens_max, struct g
     tiling->spec[1] = 2;
     tiling->spec[2] = tokens_max;
     tiling->slots = slots;
+    tiling->depth = tokens_max == 1 ? 2 : 1;
     tiling->subgroup_size = info->subgroup_size_control ? subgroup : 0;
 }
 
@@ -164,9 +165,20 @@ static uint32_t finish_unit(const struct gpu_matmul_finish *finish, bool lane)
     }
 }
 
+/* Invocations of a workgroup that finishes many rows, measured on an H200 (docs/kernels.md): the
+ * norm's are few workgroups, 256 would leave the device half empty. */
+static void widen_gemv(const struct gpu_info *info, uint32_t local, struct gpu_tiling *tiling)
+{
+    uint32_t subgroup = tiling->subgroup_size ? tiling->subgroup_size : info->subgroup_size;
+    uint32_t most = min_u32(info->invocations_max, local) / subgroup;
+    tiling->spec[0] = subgroup * min_u32(tiling->slots, most > 1 ? most : 1);
+}
+
 void gpu_tiling_finish(const struct gpu_info *info, const struct gpu_matmul_finish *finish,
                        struct gpu_tiling *tiling)
 {
+    if (finish->kind == FINISH_GLU || finish->kind == FINISH_HEADS)
+        tiling->depth = 1; /* many workgroups: the device is full without */
     bool lane = tiling->kind == MATMUL_LANE || tiling->kind == MATMUL_LANE_16 ||
                 tiling->kind == MATMUL_LANE_8;
     uint32_t unit = finish_unit(finish, lane), set = tiling->rows / tiling->slots;
@@ -176,7 +188,5 @@ void gpu_tiling_finish(const struct gpu_info *info, const struct gpu_matmul_fini
     tiling->slots = tiling->rows / set;
     if (lane)
         return;
-    uint32_t subgroup = tiling->subgroup_size ? tiling->subgroup_size : info->subgroup_size;
-    uint32_t most = min_u32(info->invocations_max, 256) / subgroup;
-    tiling->spec[0] = subgroup * min_u32(tiling->slots, most > 1 ? most : 1);
+    widen_gemv(info, finish->kind == FINISH_NORM ? 512 : 256, tiling);
 }

@@ -23,6 +23,7 @@ struct gpu_tiling {
     uint32_t rows, tokens;   /* of a workgroup */
     uint32_t spec[3], slots; /* specialization constants 0, 1, 2 and 4 */
     uint32_t subgroup_size;  /* required, 0 = any */
+    uint32_t depth;          /* specialization constant 7, at most; 0 or 1: one group at a time */
 };
 
 /* True when the kernel reads x in packed-dot form. */
