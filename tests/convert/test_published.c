@@ -148,6 +148,9 @@ static void test_cache(void **state)
     unlink(below(hub, "models--a--b/snapshots/222/config.json"));
     rmdir(below(hub, "models--a--b/snapshots/111"));
     rmdir(below(hub, "models--a--b/snapshots/222"));
+    make("huggingface/hub/models--a--b/snapshots/333");
+    put(rig_path("huggingface"), "hub/models--a--b/snapshots/333/config.json", folder_config);
+    rig_source_refused(rig_path("huggingface"), "huggingface/hub/models--a--b/snapshots/333");
 }
 
 static void test_no_weights(void **state)
