@@ -31,7 +31,7 @@ struct kind {
 struct contents {
     const char *folder;
     bool any, has_snapshots;
-    struct kind gguf, weights, shards, partial, foreign, adapters, originals, models, hubs, inner;
+    struct kind gguf, weights, shards, partial, foreign, adapters, originals, models, inner;
 };
 
 static bool ends_with(const char *name, const char *end)
@@ -88,7 +88,6 @@ static bool look(void *context, const char *name)
     count(&contents->weights, weights || ends_with(name, ".bin"), name);
     count(&contents->shards, (weights || ends_with(name, ".bin")) && strstr(name, "-of-"), name);
     count(&contents->models, strncmp(name, "models--", 8) == 0, name);
-    count(&contents->hubs, strcmp(name, "hub") == 0, name);
     count(&contents->inner, is_there(contents->folder, name, "/config.json"), name);
     return true;
 }
@@ -130,16 +129,18 @@ static bool cache_fault(const char *folder, struct fault *fault)
                      folder, snapshots);
 }
 
-/* The Hub's whole cache, of which the first model stands for all. */
-static bool cache_of(const char *hub, struct fault *fault)
+/* True, with a fault, when hub is the Hub's whole cache, of which the first model stands for all.
+ */
+static bool is_cache(const char *hub, struct fault *fault)
 {
     char model[PATH_SIZE];
     struct contents contents;
     look_into(hub, &contents);
     if (contents.models.count == 0 ||
         snprintf(model, sizeof model, "%s/%s", hub, contents.models.first) >= PATH_SIZE)
-        return fault_set(fault, FAULT_FILE, "%s: a Hugging Face cache without a model", hub);
-    return cache_fault(model, fault);
+        return false;
+    cache_fault(model, fault);
+    return true;
 }
 
 static bool gguf_fault(const char *folder, const struct kind *gguf, struct fault *fault)
@@ -197,10 +198,10 @@ bool published_no_config(const char *folder, struct fault *fault)
             folder);
     if (contents.has_snapshots)
         return cache_fault(folder, fault);
-    if (contents.models.count)
-        return cache_of(folder, fault);
-    if (contents.hubs.count && snprintf(inner, sizeof inner, "%s/hub", folder) < PATH_SIZE)
-        return cache_of(inner, fault);
+    if (is_cache(folder, fault))
+        return false;
+    if (snprintf(inner, sizeof inner, "%s/hub", folder) < PATH_SIZE && is_cache(inner, fault))
+        return false;
     if (contents.gguf.count)
         return gguf_fault(folder, &contents.gguf, fault);
     if (!shape_fault(&contents, fault))
