@@ -4,6 +4,7 @@
 #include "calibration_private.h"
 #include "arena.h"
 #include "gguf.h"
+#include "mistaken.h"
 #include "platform.h"
 #include "triangle.h"
 
@@ -297,15 +298,15 @@ bool calibration_parse_dat(const void *bytes, size_t size, struct calibration **
 static bool is_gguf(const char *path, bool *answer, struct fault *fault)
 {
     struct file *file = NULL;
-    char magic[4];
+    char start[MISTAKEN_SIZE] = {0};
     if (!file_open(path, &file, fault))
         return false;
-    bool read = file_size(file) < sizeof magic
-                    ? fault_set(fault, FAULT_FORMAT, "%llu bytes: not a calibration",
-                                (unsigned long long)file_size(file))
-                    : file_read(file, 0, magic, sizeof magic, fault);
+    size_t size = file_size(file) < sizeof start ? (size_t)file_size(file) : sizeof start;
+    bool read = file_read(file, 0, start, size, fault) && mistaken_check(start, size, fault);
     file_close(file);
-    *answer = read && memcmp(magic, "GGUF", sizeof magic) == 0;
+    if (read && size < 4)
+        read = fault_set(fault, FAULT_FORMAT, "%zu bytes: not a calibration", size);
+    *answer = read && memcmp(start, "GGUF", 4) == 0;
     return read;
 }
 

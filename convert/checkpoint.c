@@ -85,6 +85,9 @@ static bool check_kind(const uint8_t *start, size_t size, struct fault *fault)
 {
     if (!mistaken_check(start, size, fault))
         return false;
+    if (size > 7 && start[0] == '{' && start[7] != 0) /* no size of a header */
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "is JSON, not weights; give the folder that it stands in");
     for (size_t i = 0; i < sizeof not_checkpoints / sizeof not_checkpoints[0]; i++)
         if (size >= not_checkpoints[i].size &&
             memcmp(start, not_checkpoints[i].magic, not_checkpoints[i].size) == 0)
@@ -206,7 +209,12 @@ static bool add_shard(struct checkpoint *checkpoint, const char *index_path, con
         return fault_set(fault, FAULT_FORMAT, "more than %d shards", CHECKPOINT_SHARD_MAX);
     if (json_object_set_new(numbers, name, json_integer(checkpoint->part_count)) != 0)
         return fault_set(fault, FAULT_MEMORY, "no memory for the index");
-    return join(index_path, false, name, path, fault) && add_part(checkpoint, path, fault);
+    if (!join(index_path, false, name, path, fault))
+        return false;
+    if (path_kind(path) == PATH_NONE && !path_is_broken_link(path))
+        return fault_set(fault, FAULT_FILE,
+                         "shard %s, which it names, is not there; download it, too", name);
+    return add_part(checkpoint, path, fault);
 }
 
 /* All tensors of the shards that the index gives to just these shards. */

@@ -96,6 +96,7 @@ struct hf_builder {
         uint32_t count;
     } vectors[HF_VECTORS_MAX]; /* that the converter computed */
     uint32_t vector_count;
+    const char *missing_hint; /* what to say where a tensor is missing, or "" */
     struct fault *fault;
     bool failed;
 };

@@ -40,8 +40,8 @@ static const struct checkpoint_tensor *use(struct hf_builder *builder, const cha
     if (tensor)
         hf_mark_used(builder, tensor);
     else
-        hf_fail(builder, FAULT_FORMAT, "%s: tensor '%s%s' is missing", builder->folder, name,
-                suffix);
+        hf_fail(builder, FAULT_FORMAT, "%s: tensor '%s%s' is missing%s", builder->folder, name,
+                suffix, builder->missing_hint);
     return tensor;
 }
 

@@ -31,7 +31,7 @@ struct kind {
 struct contents {
     const char *folder;
     bool any, has_snapshots;
-    struct kind gguf, safetensors, shards, partial, foreign, adapters, originals, models, inner;
+    struct kind gguf, weights, shards, partial, foreign, adapters, originals, models, inner;
 };
 
 static bool ends_with(const char *name, const char *end)
@@ -85,7 +85,7 @@ static bool look(void *context, const char *name)
     count(&contents->originals, strcmp(name, "params.json") == 0, name);
     count(&contents->partial, published_is_partial(name), name);
     count(&contents->foreign, ends_with_any(name, foreign), name);
-    count(&contents->safetensors, weights, name);
+    count(&contents->weights, weights || ends_with(name, ".bin"), name);
     count(&contents->shards, (weights || ends_with(name, ".bin")) && strstr(name, "-of-"), name);
     count(&contents->models, strncmp(name, "models--", 8) == 0, name);
     count(&contents->inner, is_there(contents->folder, name, "/config.json"), name);
@@ -127,6 +127,20 @@ static bool cache_fault(const char *folder, struct fault *fault)
                      "%s: is a model's place in the Hugging Face cache, but no folder in %s holds "
                      "a config.json: the download did not finish",
                      folder, snapshots);
+}
+
+/* True, with a fault, when hub is the Hub's whole cache, of which the first model stands for all.
+ */
+static bool is_cache(const char *hub, struct fault *fault)
+{
+    char model[PATH_SIZE];
+    struct contents contents;
+    look_into(hub, &contents);
+    if (contents.models.count == 0 ||
+        snprintf(model, sizeof model, "%s/%s", hub, contents.models.first) >= PATH_SIZE)
+        return false;
+    cache_fault(model, fault);
+    return true;
 }
 
 static bool gguf_fault(const char *folder, const struct kind *gguf, struct fault *fault)
@@ -173,7 +187,7 @@ static bool shape_fault(const struct contents *contents, struct fault *fault)
 
 bool published_no_config(const char *folder, struct fault *fault)
 {
-    char model[PATH_SIZE];
+    char inner[PATH_SIZE];
     struct contents contents;
     look_into(folder, &contents);
     if (!contents.any)
@@ -184,15 +198,21 @@ bool published_no_config(const char *folder, struct fault *fault)
             folder);
     if (contents.has_snapshots)
         return cache_fault(folder, fault);
-    if (contents.models.count &&
-        snprintf(model, sizeof model, "%s/%s", folder, contents.models.first) < PATH_SIZE)
-        return cache_fault(model, fault);
+    if (is_cache(folder, fault))
+        return false;
+    if (snprintf(inner, sizeof inner, "%s/hub", folder) < PATH_SIZE && is_cache(inner, fault))
+        return false;
     if (contents.gguf.count)
         return gguf_fault(folder, &contents.gguf, fault);
     if (!shape_fault(&contents, fault))
         return false;
     if (contents.partial.count)
         return partial_fault(folder, &contents.partial, fault);
+    if (contents.weights.count == 0 && contents.foreign.count == 0)
+        return fault_set(fault, FAULT_FILE,
+                         "%s: no config.json there, nor weights; a Hugging Face checkpoint is "
+                         "expected: config.json, *.safetensors, the tokenizer's files",
+                         folder);
     return fault_set(fault, FAULT_FILE,
                      "%s: no config.json there; weights alone do not say what model they are: "
                      "download config.json and the tokenizer's files, too",
@@ -211,12 +231,12 @@ bool published_no_weights(const char *folder, struct fault *fault)
                          "says which tensor is in which (model.safetensors.index.json or "
                          "pytorch_model.bin.index.json); download that, too",
                          folder, contents.shards.count, contents.shards.first);
-    if (contents.safetensors.count)
+    if (contents.weights.count)
         return fault_set(
             fault, FAULT_FILE,
             "%s: no model.safetensors or pytorch_model.bin there, nor an index of one; "
             "if its weights are in another file, give that: %s/%s",
-            folder, folder, contents.safetensors.first);
+            folder, folder, contents.weights.first);
     if (contents.gguf.count)
         return gguf_fault(folder, &contents.gguf, fault);
     if (contents.foreign.count)

@@ -34,7 +34,9 @@ bool source_open(const char *path, const struct source_options *options, struct 
                          path);
     if (path_kind(path) == PATH_FILE && published_is_partial(path))
         return fault_set(fault, FAULT_FILE,
-                         "%s: is a part of a file by its name; go on with the download", path);
+                         "%s: is a part of a file by its name; go on with the download (or rename "
+                         "it, if it is whole)",
+                         path);
     if (path_kind(path) != PATH_FOLDER && !begins_with_gguf(path, &is_gguf, fault))
         return false;
     return is_gguf ? source_gguf_open(path, options, out, fault)

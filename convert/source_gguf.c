@@ -154,7 +154,12 @@ static bool read_number(const struct source_gguf *self, const char *key, uint32_
 
 static bool read_shape(struct source_gguf *self, struct fault *fault)
 {
-    struct gguf_string architecture = {"", 0}, tokenizer = {"none", 4};
+    struct gguf_string type = {"", 0}, architecture = {"", 0}, tokenizer = {"none", 4};
+    if (!gguf_text(self->gguf, "general.type", false, &type, fault))
+        return false;
+    if (type.size == 7 && memcmp(type.bytes, "imatrix", 7) == 0)
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "is a calibration, not a model; it is given by --imatrix");
     if (!gguf_text(self->gguf, "general.architecture", true, &architecture, fault) ||
         !gguf_text(self->gguf, "tokenizer.ggml.model", false, &tokenizer, fault))
         return false;

@@ -113,8 +113,9 @@ static bool find_family(struct hf_builder *builder, const char *model_type)
         return false;
     }
     return hf_fail(builder, FAULT_FORMAT,
-                   "%s: tensor '%.*s%s.weight' is missing: no checkpoint of a %s", builder->folder,
-                   (int)strcspn(first->prefixes, "|"), first->prefixes, first->probe, model_type);
+                   "%s: tensor '%.*s%s.weight' is missing: no checkpoint of a %s%s",
+                   builder->folder, (int)strcspn(first->prefixes, "|"), first->prefixes,
+                   first->probe, model_type, builder->missing_hint);
 }
 
 /* Multimodal configurations name the text model's type inside text_config. */
@@ -306,6 +307,9 @@ static bool open_all(struct hf_builder *builder, const char *path)
     builder->generation_path = hf_format(builder, "%s/generation_config.json", builder->folder);
     /* of a file alone it is first of all asked whether it is one of weights */
     bool is_file = path_kind(path) != PATH_FOLDER;
+    const char *slash = strrchr(path, '/');
+    if (is_file && strstr(slash ? slash : path, "-of-"))
+        builder->missing_hint = " (this file is one of several by its name: give their folder)";
     if (builder->failed ||
         (is_file && !checkpoint_open(path, &source->checkpoint, builder->fault)) ||
         !config_is_there(builder, path) || !load_config(builder) ||
@@ -336,7 +340,7 @@ bool source_hf_open(const char *path, const struct source_options *options, stru
     source->entries_end = &source->entries;
     arena_init(&source->arena, 0);
     struct hf_builder builder = {
-        .source = source, .options = options, .fault = fault ? fault : &own};
+        .source = source, .options = options, .missing_hint = "", .fault = fault ? fault : &own};
     bool done = open_all(&builder, path);
     hf_config_free(&builder.config);
     json_decref(builder.generation);

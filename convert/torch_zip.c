@@ -115,7 +115,7 @@ static bool zip_start(struct archive *archive, struct fault *fault)
     if (source)
         archive->zip = zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error);
     if (!archive->zip) {
-        zip_fault(&error, "not a whole zip file", fault);
+        zip_fault(&error, "not a whole zip file (if it was cut off, download it again)", fault);
         zip_source_free(source);
     }
     zip_error_fini(&error);

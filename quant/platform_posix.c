@@ -204,6 +204,8 @@ bool path_is_regular(const char *path)
 bool path_check_output(const char *path, struct fault *fault)
 {
     const char *slash = strrchr(path, '/');
+    if (!*path)
+        return fault_set(fault, FAULT_ARGUMENT, "the name of a file to write is empty");
     if (path_kind(path) == PATH_FOLDER)
         return fault_set(fault, FAULT_ARGUMENT, "%s: is a folder; name a file in it", path);
     if (path_kind(path) == PATH_FILE && !path_is_regular(path))

@@ -163,9 +163,9 @@ void convert_report_notes(const struct convert_report *report, const struct outp
     uint32_t count = fallback_count(report);
     if (count)
         output_note(output,
-                    "%u tensors have rows that their type's blocks do not divide and got another "
-                    "type (lichen convert --dry-run shows which)",
-                    (unsigned)count);
+                    "%u %s rows that the wanted type does not divide and got another type "
+                    "(lichen convert --dry-run shows which)",
+                    (unsigned)count, count == 1 ? "tensor has" : "tensors have");
     count = requantized_count(report);
     if (count)
         output_note(

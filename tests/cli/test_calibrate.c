@@ -181,6 +181,12 @@ static void test_fit(void **state)
     assert_refused(&ran, 2, "--fit: of 102400 bytes, 0 are left");
     ran = LICHEN("convert", STORIES, "-o", fitted, "--bpw", "5", "--imatrix", OUT, "--force");
     assert_refused(&ran, 2, " bits a weight); ask for more");
+    ran = LICHEN("convert", OUT, "-o", fitted, "--type", "q4_0", "--force");
+    assert_refused(&ran, 2, "is a calibration, not a model; it is given by --imatrix");
+    ran = LICHEN("convert", STORIES, "-o", fitted, "--type", "q4_0", "--imatrix", "/dev/null");
+    assert_refused(&ran, 1, "not a regular file");
+    ran = LICHEN("convert", STORIES, "-o", "", "--type", "q4_0");
+    assert_refused(&ran, 2, "the name of a file to write is empty");
     ran = LICHEN("convert", STORIES, "-o", fitted, "--bpw", "9", "--force");
     assert_refused(&ran, 2, "--imatrix");
     ran = LICHEN("convert", STORIES, "-o", fitted, "--refine", "--type", "q4_0", "--force");

@@ -94,6 +94,9 @@ static void test_no_config(void **state)
     rig_source_refused(folder, "foreign: the download did not finish: x.incomplete");
     rig_source_refused(below(folder, "x.incomplete"), "x.incomplete: is a part of a file");
     unlink(below(folder, "x.incomplete"));
+    put(folder, "notes.txt", "x");
+    rig_source_refused(folder, "foreign: no config.json there, nor weights; a Hugging Face");
+    unlink(below(folder, "notes.txt"));
     put(folder, "model.safetensors", "x");
     rig_source_refused(folder, "foreign: no config.json there; weights alone");
     unlink(below(folder, "model.safetensors"));
@@ -145,6 +148,9 @@ static void test_cache(void **state)
     unlink(below(hub, "models--a--b/snapshots/222/config.json"));
     rmdir(below(hub, "models--a--b/snapshots/111"));
     rmdir(below(hub, "models--a--b/snapshots/222"));
+    make("huggingface/hub/models--a--b/snapshots/333");
+    put(rig_path("huggingface"), "hub/models--a--b/snapshots/333/config.json", folder_config);
+    rig_source_refused(rig_path("huggingface"), "huggingface/hub/models--a--b/snapshots/333");
 }
 
 static void test_no_weights(void **state)
@@ -186,6 +192,16 @@ static void test_files(void **state)
     rig_source_refused(below(folder, "story.txt"), "story.txt: byte 0: a header of ");
     put(folder, "m.gguf", lfs);
     rig_source_refused(below(folder, "m.gguf"), "m.gguf: is a git-lfs pointer");
+    put(folder, "m.gguf", "GGUF");
+    rig_source_refused(below(folder, "m.gguf"), "byte 4: the version");
+    /* one of several files, given alone */
+    static const struct folder_tensor without[] = {{"model.norm.weight", "F16", NULL, 0}, {0}};
+    const char *part = folder_write("part", folder_config, without);
+    char shard[4096];
+    snprintf(shard, sizeof shard, "%s", below(part, "model-00001-of-00002.safetensors"));
+    assert_int_equal(rename(below(part, "model.safetensors"), shard), 0);
+    rig_source_refused(shard, "'model.norm.weight' is missing (this file is one of several");
+    unlink(shard);
     size_t size;
     uint8_t *bytes = rig_safetensors("{}", 0, 0, &size);
     rig_save(below(folder, "w.safetensors"), bytes, size);

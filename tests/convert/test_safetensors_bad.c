@@ -139,7 +139,8 @@ static const struct {
     {"{\"weight_map\":{\"a\":\"C:x\"}}", "is not the plain name"},
     {"{\"weight_map\":{\"a\":\"..\"}}", "is not the plain name"},
     {"{\"weight_map\":{\"a\":\".hidden\"}}", "is not the plain name"},
-    {"{\"weight_map\":{\"a\":\"absent.safetensors\"}}", "absent.safetensors: cannot open"},
+    {"{\"weight_map\":{\"a\":\"absent.safetensors\"}}",
+     "bad.index.json: shard absent.safetensors, which it names, is not there"},
     {"{\"weight_map\":{\"a\":\"shard.safetensors\",\"c\":\"shard.safetensors\"}}",
      "bad.index.json: tensor 'c' is not in its shard shard.safetensors"},
     {"{\"weight_map\":{\"a\":\"shard.safetensors\",\"a\":\"shard.safetensors\"}}", "duplicate"},
@@ -170,6 +171,8 @@ static void test_mistaken_files(void **state)
     rig_refused(path, "git-lfs pointer, not the file that it stands for; `git lfs pull`");
     rig_save(path, "Access to model a/b is restricted.", 34);
     rig_refused(path, "a hub's refusal");
+    rig_save(path, "{\"hidden_size\": 8}", 18);
+    rig_refused(path, "mistaken.bin: is JSON, not weights; give the folder");
     rig_save(path, "once upon a time", 16);
     rig_refused(path, "not a safetensors file?");
     rig_save(path, "<!DOCTYPE html>", 15);

@@ -123,6 +123,9 @@ static void test_check_output(void **state)
     struct fault fault = {0};
     assert_true(path_check_output(in_folder("new"), &fault));
     assert_true(path_check_output("new", &fault) && path_check_output("/dev/null", &fault));
+    assert_false(path_check_output("", &fault));
+    assert_fault(&fault, FAULT_ARGUMENT, "is empty");
+    fault = (struct fault){0};
     assert_false(path_check_output(folder, &fault));
     assert_fault(&fault, FAULT_ARGUMENT, "is a folder; name a file in it");
     fault = (struct fault){0};
