@@ -68,6 +68,7 @@ static bool open_engine(struct loss_streams *streams, struct loss_stream *stream
     options.model = stream->variant.path;
     options.device = stream->variant.device;
     options.activations = stream->variant.activations;
+    options.vocabulary = streams->engine_count ? streams->engines[0] : NULL;
     if (!lichen_engine_open(&options, &stream->engine, fault))
         return false;
     streams->engines[streams->engine_count++] = stream->engine;
@@ -176,8 +177,8 @@ void loss_streams_close(struct loss_streams *streams)
 {
     loss_streams_shut(streams);
     loss_logits_close(streams->items[0].file);
-    for (size_t i = 0; i < streams->engine_count; i++)
-        lichen_engine_close(streams->engines[i]);
+    for (size_t i = streams->engine_count; i > 0; i--) /* the first one's tokenizer serves all */
+        lichen_engine_close(streams->engines[i - 1]);
     memset(streams, 0, sizeof *streams);
 }
 

@@ -1,6 +1,6 @@
 /* loss_stream.h: what gives logits to compare: a file run with a device, an activation format and a
  * type of KV cache, or the base's logits on disk. A file is loaded once for each device and
- * activation format, whatever number of streams use it.
+ * activation format, whatever number of streams use it; files of one vocabulary share a tokenizer.
  * A stream holds piece rows of logits at a time, never a whole window. */
 #ifndef LICHEN_LOSS_STREAM_H
 #define LICHEN_LOSS_STREAM_H
