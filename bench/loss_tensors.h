@@ -1,4 +1,4 @@
-/* loss_tensors.h: two files weight by weight, without running them:
+/* loss_tensors.h: files weight by weight, without running them:
  *
  *   e = w(candidate) - w(base)     SQNR = 10 log10(sum w^2 / sum e^2) dB     relative RMSE =
  * sqrt(sum e^2 / sum w^2) cosine = sum w w' / sqrt(sum w^2 sum w'^2)          peak = max |e| / max
@@ -35,14 +35,21 @@ void loss_output_add(struct loss_weights *sums, const float *base, const float *
 
 struct calibration; /* convert/calibration.h */
 
-/* Array of {"name","type","base_type","weights","sqnr_db","relative_rmse","cosine","peak"} in *out,
- * a new reference; equal weights have sqnr_db null. With a calibration (may be NULL), where it
- * knows the tensor, also {"output_error","output_cosine","moments":"full"|"diagonal"}. A tensor
- * that one file lacks is left out; one of another shape is a FAULT_ARGUMENT. The result does not
- * depend on the threads. */
-bool loss_tensors(const char *base, const char *candidate, const struct calibration *calibration,
-                  struct parallel *parallel,
-                  bool (*progress)(void *context, uint64_t done, uint64_t total), void *context,
-                  json_t **out, struct fault *fault);
+struct loss_tensors_options {
+    const struct calibration *calibration; /* NULL = none */
+    struct parallel *parallel;             /* the result does not depend on the threads */
+    /* False gives up with FAULT_CANCELLED. May be NULL. */
+    bool (*progress)(void *context, uint64_t done, uint64_t total);
+    void *context;
+};
+
+/* Every file is read once, the base for all candidates (count of them, at least 1). arrays[i], a
+ * new reference: of
+ * {"name","type","base_type","weights","sqnr_db","relative_rmse","cosine","peak"}; equal weights
+ * have sqnr_db null. With a calibration, where it knows the tensor, also
+ * {"output_error","output_cosine","moments":"full"|"diagonal"}. A tensor that one file lacks is
+ * left out; one of another shape is a FAULT_ARGUMENT. On failure all arrays are NULL. */
+bool loss_tensors(const char *base, const char *const *candidates, size_t count,
+                  const struct loss_tensors_options *options, json_t **arrays, struct fault *fault);
 
 #endif

@@ -460,15 +460,23 @@ static void test_tensors(void **state)
     NEED;
     struct parallel *parallel;
     struct fault fault = {0};
-    json_t *tensors;
+    const char *candidates[2] = {MODEL, MODEL};
+    json_t *tensors[2];
     assert_true(parallel_create(2, &parallel, &fault));
-    assert_true(loss_tensors(MODEL, MODEL, NULL, parallel, NULL, NULL, &tensors, &fault));
-    assert_int_equal(json_array_size(tensors), 36); /* 5 layers of 7, and the embedding */
-    const json_t *first = json_array_get(tensors, 0);
+    const struct loss_tensors_options options = {.parallel = parallel};
+    assert_true(loss_tensors(MODEL, candidates, 2, &options, tensors, &fault));
+    assert_int_equal(json_array_size(tensors[0]), 36); /* 5 layers of 7, and the embedding */
+    assert_true(json_equal(tensors[0], tensors[1]));
+    const json_t *first = json_array_get(tensors[1], 0);
     assert_true(json_is_null(json_object_get(first, "sqnr_db"))); /* no noise at all */
     assert_true(loss_number(first, "relative_rmse", NULL) == 0);
     assert_true(fabs(loss_number(first, "cosine", NULL) - 1) < 1e-12);
-    json_decref(tensors);
+    json_decref(tensors[0]);
+    json_decref(tensors[1]);
+    candidates[1] = "nothing.gguf";
+    assert_false(loss_tensors(MODEL, candidates, 2, &options, tensors, &fault));
+    assert_true(!tensors[0] && !tensors[1]);
+    assert_non_null(strstr(fault.text, "nothing.gguf"));
     parallel_destroy(parallel);
 }
 
