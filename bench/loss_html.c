@@ -321,7 +321,7 @@ static void heat_maps(const struct page *page)
         put(page, "<figure>");
         drawing_svg_begin(&drawing, page->out, LOSS_SHEET_WIDTH, LOSS_SHEET_HEIGHT,
                           "Noise of the weights by layer and matrix");
-        loss_chart_layers(&drawing, candidate);
+        loss_chart_layers(&drawing, page->report, i);
         drawing_svg_end(&drawing);
         put(page, "<figcaption>");
         put_label(page, i);
