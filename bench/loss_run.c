@@ -12,6 +12,7 @@ struct run {
     int32_t *tokens;                                           /* [ctx], the window */
     uint32_t chunk;                                            /* window */
     uint32_t position;                                         /* of the first row held */
+    size_t stream;                                             /* whose rows are held */
     double nll_sum[LOSS_STREAM_MAX], kld_sum[LOSS_STREAM_MAX]; /* over the chunks done */
 };
 
@@ -44,7 +45,7 @@ void loss_series_free(struct loss_series *series)
     memset(series, 0, sizeof *series);
 }
 
-/* ---- one piece: the same rows of all streams ---- */
+/* ---- one piece: the same rows of all streams, one after the other ---- */
 
 static void compare_row(void *context, uint32_t item, uint32_t thread)
 {
@@ -55,32 +56,27 @@ static void compare_row(void *context, uint32_t item, uint32_t thread)
     uint32_t vocab = streams->vocab, position = run->position + item;
     size_t at = (size_t)run->chunk * windows->scored + position - windows->first;
     int32_t target = run->tokens[position + 1];
-    const struct loss_stream *base = &streams->items[0];
+    const struct loss_stream *base = &streams->items[0], *stream = &streams->items[run->stream];
     const float *base_row = base->rows + (size_t)item * vocab;
-    loss_row_read(base_row, vocab, base->file != NULL, &base->about[item]);
-    loss_row_score(base_row, &base->about[item], target, &run->series->base[at]);
-    for (size_t i = 1; i < streams->count; i++) {
-        const struct loss_stream *stream = &streams->items[i];
-        const float *row = stream->rows + (size_t)item * vocab;
-        if (!runs(streams, i, run->chunk))
-            continue;
-        loss_row_read(row, vocab, false, &stream->about[item]);
+    const float *row = stream->rows + (size_t)item * vocab;
+    loss_row_read(row, vocab, stream->file != NULL, &stream->about[item]);
+    if (run->stream == 0)
+        loss_row_score(row, &stream->about[item], target, &run->series->base[at]);
+    else
         loss_row_compare(base_row, &base->about[item], row, &stream->about[item], vocab, target,
-                         &run->series->tokens[i][at]);
-    }
+                         &run->series->tokens[run->stream][at]);
 }
 
 static bool check_rows(const struct run *run, uint32_t count, struct fault *fault)
 {
-    for (size_t i = 0; i < run->streams->count; i++)
-        for (uint32_t row = 0; row < count; row++)
-            if (runs(run->streams, i, run->chunk) && !run->streams->items[i].about[row].finite)
-                return fault_set(fault, FAULT_FORMAT,
-                                 "%s: its logits are no numbers at token %u of window %u: the "
-                                 "file or the device is broken (lichen loss with device=cpu "
-                                 "tells which)",
-                                 run->streams->items[i].variant.path,
-                                 (unsigned)(run->position + row), (unsigned)run->chunk);
+    const struct loss_stream *stream = &run->streams->items[run->stream];
+    for (uint32_t row = 0; row < count; row++)
+        if (!stream->about[row].finite)
+            return fault_set(fault, FAULT_FORMAT,
+                             "%s: its logits are no numbers at token %u of window %u: the file or "
+                             "the device is broken (lichen loss with device=cpu tells which)",
+                             stream->variant.path, (unsigned)(run->position + row),
+                             (unsigned)run->chunk);
     return true;
 }
 
@@ -107,9 +103,9 @@ static bool run_piece(struct run *run, uint32_t count, struct fault *fault)
     const struct loss_windows *windows = &run->series->windows;
     bool begins = run->position == windows->first;
     uint64_t fed = count + (begins ? windows->first : 0);
-    for (size_t i = 0; i < run->streams->count; i++) {
-        struct loss_stream *stream = &run->streams->items[i];
-        if (!runs(run->streams, i, run->chunk))
+    for (run->stream = 0; run->stream < run->streams->count; run->stream++) {
+        struct loss_stream *stream = &run->streams->items[run->stream];
+        if (!runs(run->streams, run->stream, run->chunk))
             continue;
         if (begins)
             loss_stream_begin(stream);
@@ -117,9 +113,11 @@ static bool run_piece(struct run *run, uint32_t count, struct fault *fault)
                               run->position, count, fault) ||
             !report_progress(run, fed, fault))
             return false;
+        parallel_for(run->options->parallel, count, compare_row, run);
+        if (!check_rows(run, count, fault))
+            return false;
     }
-    parallel_for(run->options->parallel, count, compare_row, run);
-    return check_rows(run, count, fault) && write_rows(run, count, fault);
+    return write_rows(run, count, fault);
 }
 
 /* ---- windows ---- */
