@@ -124,8 +124,10 @@ static json_t *json_of_worst_token(const struct loss_series *series, size_t stre
                                    const struct lichen_engine *words)
 {
     const struct loss_windows *windows = &series->windows;
-    size_t chunk = number / windows->scored, position = windows->first + number % windows->scored;
-    const int32_t *target = windows->ids + chunk * windows->stride + position + 1;
+    uint32_t chunk = loss_window_of(windows, number);
+    struct loss_window window = loss_window_at(windows, chunk);
+    size_t position = window.first + (number - window.at);
+    const int32_t *target = windows->ids + (size_t)chunk * windows->stride + position + 1;
     size_t before = position + 1 < CONTEXT_TOKENS ? position + 1 : CONTEXT_TOKENS;
     const struct loss_base_token *base = &series->base[number];
     const struct loss_token *token = &series->tokens[stream][number];

@@ -73,8 +73,10 @@ static bool add_figures(struct report *report, const struct text *text, size_t s
     if (!loss_figures_of(series, stream, chunks, report->request->level, report->request->seed,
                          &figures, fault))
         return false;
-    if (klds)
+    if (klds) {
         memcpy(klds, figures.kld_chunks, chunks * sizeof *klds);
+        loss_windows_weigh(&series->windows, chunks, klds);
+    }
     json_t *result =
         stream ? loss_json_result(text->name, &figures, series, stream, report_words(report))
                : loss_json_base_result(text->name, &figures);
@@ -82,7 +84,7 @@ static bool add_figures(struct report *report, const struct text *text, size_t s
     return report_append(results, result, fault);
 }
 
-/* Every pair of candidates; klds: [candidates, chunks]. */
+/* Every pair of candidates; klds: [candidates, chunks], weighed. */
 static bool add_pairs(struct report *report, const struct text *text, const double *klds,
                       double *scratch, struct fault *fault)
 {
@@ -117,10 +119,10 @@ static bool add_streams(struct report *report, const struct text *text, double *
 static bool add_text(struct report *report, const struct text *text, struct fault *fault)
 {
     uint32_t chunks = text->series.chunks;
-    json_t *about =
-        json_pack("{s:o, s:s, s:I, s:I, s:I}", "name", json_of_text(text->name, strlen(text->name)),
-                  "sha256", text->hash, "chunks", (json_int_t)chunks, "tokens",
-                  (json_int_t)text->ids.count, "scored", (json_int_t)chunks * text->windows.scored);
+    json_t *about = json_pack("{s:o, s:s, s:I, s:I, s:I}", "name",
+                              json_of_text(text->name, strlen(text->name)), "sha256", text->hash,
+                              "chunks", (json_int_t)chunks, "tokens", (json_int_t)text->ids.count,
+                              "scored", (json_int_t)loss_windows_scored(&text->windows, chunks));
     double *klds = calloc(report->candidates_end * (size_t)chunks, sizeof *klds);
     double *scratch = calloc(chunks, sizeof *scratch);
     bool done = (klds && scratch) || report_no_memory(fault);

@@ -9,8 +9,9 @@ struct run {
     const struct loss_run_options *options;
     struct loss_series *series;
     struct loss_progress progress;
-    int32_t *tokens;                                           /* [ctx], the window */
-    uint32_t chunk;                                            /* window */
+    int32_t *tokens; /* [ctx], the window */
+    uint32_t chunk;  /* window's number */
+    struct loss_window window;
     uint32_t position;                                         /* of the first row held */
     size_t stream;                                             /* whose rows are held */
     double nll_sum[LOSS_STREAM_MAX], kld_sum[LOSS_STREAM_MAX]; /* over the chunks done */
@@ -26,7 +27,7 @@ static bool runs(const struct loss_streams *streams, size_t i, uint32_t chunk)
 static bool series_init(struct loss_series *series, const struct loss_windows *windows,
                         const struct loss_streams *streams, struct fault *fault)
 {
-    size_t count = (size_t)windows->chunks * windows->scored;
+    size_t count = loss_windows_scored(windows, windows->chunks);
     *series = (struct loss_series){.windows = *windows};
     series->base = calloc(count, sizeof *series->base);
     bool got = series->base != NULL;
@@ -52,9 +53,8 @@ static void compare_row(void *context, uint32_t item, uint32_t thread)
     (void)thread;
     struct run *run = context;
     struct loss_streams *streams = run->streams;
-    const struct loss_windows *windows = &run->series->windows;
     uint32_t vocab = streams->vocab, position = run->position + item;
-    size_t at = (size_t)run->chunk * windows->scored + position - windows->first;
+    size_t at = run->window.at + position - run->window.first;
     int32_t target = run->tokens[position + 1];
     const struct loss_stream *base = &streams->items[0], *stream = &streams->items[run->stream];
     const float *base_row = base->rows + (size_t)item * vocab;
@@ -100,17 +100,17 @@ static bool report_progress(struct run *run, uint64_t tokens, struct fault *faul
 
 static bool run_piece(struct run *run, uint32_t count, struct fault *fault)
 {
-    const struct loss_windows *windows = &run->series->windows;
-    bool begins = run->position == windows->first;
-    uint64_t fed = count + (begins ? windows->first : 0);
+    uint32_t first = run->window.first;
+    bool begins = run->position == first;
+    uint64_t fed = count + (begins ? first : 0);
     for (run->stream = 0; run->stream < run->streams->count; run->stream++) {
         struct loss_stream *stream = &run->streams->items[run->stream];
         if (!runs(run->streams, run->stream, run->chunk))
             continue;
         if (begins)
             loss_stream_begin(stream);
-        if (!loss_stream_rows(run->streams, stream, run->tokens, run->chunk, windows->first,
-                              run->position, count, fault) ||
+        if (!loss_stream_rows(run->streams, stream, run->tokens, run->chunk, first, run->position,
+                              count, fault) ||
             !report_progress(run, fed, fault))
             return false;
         parallel_for(run->options->parallel, count, compare_row, run);
@@ -125,15 +125,15 @@ static bool run_piece(struct run *run, uint32_t count, struct fault *fault)
 static void running_figures(struct run *run)
 {
     const struct loss_series *series = run->series;
-    size_t scored = series->windows.scored, first = (size_t)run->chunk * scored;
+    size_t first = run->window.at, end = first + run->window.scored;
     for (size_t i = 0; i < run->streams->count; i++) {
         if (!runs(run->streams, i, run->chunk))
             continue;
-        for (size_t k = first; k < first + scored; k++) {
+        for (size_t k = first; k < end; k++) {
             run->nll_sum[i] += i ? series->tokens[i][k].nll : series->base[k].nll;
             run->kld_sum[i] += i ? series->tokens[i][k].kld : 0;
         }
-        double count = (double)(first + scored);
+        double count = (double)end;
         run->progress.nll[i] = run->nll_sum[i] / count;
         run->progress.kld[i] = run->kld_sum[i] / count;
     }
@@ -143,9 +143,10 @@ static void running_figures(struct run *run)
 static bool run_window(struct run *run, struct fault *fault)
 {
     const struct loss_windows *windows = &run->series->windows;
-    uint32_t end = windows->first + windows->scored, piece = run->streams->piece;
+    run->window = loss_window_at(windows, run->chunk);
+    uint32_t end = run->window.first + run->window.scored, piece = run->streams->piece;
     loss_window_tokens(windows, run->chunk, run->tokens);
-    for (run->position = windows->first; run->position < end; run->position += piece)
+    for (run->position = run->window.first; run->position < end; run->position += piece)
         if (!run_piece(run, end - run->position < piece ? end - run->position : piece, fault))
             return false;
     run->series->chunks = run->chunk + 1;
@@ -161,7 +162,8 @@ static void progress_init(struct run *run)
     for (size_t i = 0; i < run->streams->count; i++) {
         uint32_t limit = run->streams->items[i].variant.chunks_max;
         uint32_t chunks = limit && limit < windows->chunks ? limit : windows->chunks;
-        run->progress.total += (uint64_t)chunks * (windows->ctx - 1);
+        for (uint32_t k = 0; k < chunks; k++)
+            run->progress.total += loss_window_at(windows, k).size - 1;
         run->progress.nll[i] = run->progress.kld[i] = NAN;
     }
 }
