@@ -82,6 +82,21 @@ static void base_figures(struct work *work)
     figures->accuracy_base = (double)right / (double)work->count;
 }
 
+/* P - B, P = exp(mean y), B = exp(mean x): of window i by P - B + P (y_i - y) - B (x_i - x). */
+static void difference_interval(struct work *work)
+{
+    struct loss_figures *figures = work->figures;
+    double p = figures->ppl.value, b = figures->ppl_base.value;
+    memcpy(work->means, figures->nll_base_chunks, work->chunks * sizeof *work->means);
+    memcpy(work->weighed, figures->nll_chunks, work->chunks * sizeof *work->weighed);
+    loss_windows_weigh(work->windows, work->chunks, work->means);
+    loss_windows_weigh(work->windows, work->chunks, work->weighed);
+    for (uint32_t i = 0; i < work->chunks; i++)
+        work->weighed[i] = p - b + p * (work->weighed[i] - log(p)) - b * (work->means[i] - log(b));
+    figures->difference_interval =
+        loss_interval_of(work->weighed, work->chunks, work->level, work->seed);
+}
+
 /* Of the nll: candidate, its difference to the base's, their correlation. */
 static void perplexity_figures(struct work *work)
 {
@@ -108,6 +123,7 @@ static void perplexity_figures(struct work *work)
     double scale = n > 1 ? 1 / (n * (n - 1)) : 0;
     figures->difference = p - b;
     figures->difference_error = sqrt(fmax(0, (p * p * yy + b * b * xx - 2 * p * b * xy) * scale));
+    difference_interval(work);
 }
 
 static void divergence_figures(struct work *work)

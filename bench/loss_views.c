@@ -288,16 +288,22 @@ static void csv_row(const json_t *candidate, const json_t *result, FILE *stream)
     csv_number(loss_number(result, "delta_p", "rms", NULL), stream);
     csv_number(loss_number(result, "flips", "right_to_wrong", NULL), stream);
     csv_number(loss_number(result, "flips", "wrong_to_right", NULL), stream);
+    csv_number(loss_number(result, "ppl_difference", "value", NULL), stream);
+    csv_number(bound(result, "ppl_difference", "ci95", 0), stream);
+    csv_number(bound(result, "ppl_difference", "ci95", 1), stream);
+    const json_t *at_floor = json_object_get(result, "at_floor");
+    csv_number(json_is_boolean(at_floor) ? json_is_true(at_floor) : (double)NAN, stream);
     fputc('\n', stream);
 }
 
 void loss_csv(const json_t *report, FILE *stream)
 {
     const json_t *candidates = json_object_get(report, "candidates");
-    fprintf(stream, "candidate,text,bytes,bpw,chunks,ppl_base,ppl,ppl_ratio,ppl_ratio_low,"
-                    "ppl_ratio_high,kld,kld_low,kld_high,kld_median,kld_p90,kld_p95,kld_p99,"
-                    "kld_p999,kld_max,top1,top5,top10,delta_p,delta_p_rms,right_to_wrong,"
-                    "wrong_to_right\n");
+    fprintf(stream,
+            "candidate,text,bytes,bpw,chunks,ppl_base,ppl,ppl_ratio,ppl_ratio_low,"
+            "ppl_ratio_high,kld,kld_low,kld_high,kld_median,kld_p90,kld_p95,kld_p99,"
+            "kld_p999,kld_max,top1,top5,top10,delta_p,delta_p_rms,right_to_wrong,"
+            "wrong_to_right,ppl_difference,ppl_difference_low,ppl_difference_high,at_floor\n");
     for (size_t i = 0; i < json_array_size(candidates); i++) {
         const json_t *candidate = json_array_get(candidates, i);
         const json_t *results = json_object_get(candidate, "results");

@@ -58,6 +58,12 @@ static void test_by_hand(void **state)
     near(figures.ln_ratio.error, sqrt(1.0 / 3) / 2); /* 1 0 0 1 */
     near(figures.ln_ratio.interval.low, 0.5);        /* both windows have mean 0.5 */
     near(figures.ratio.high, exp(0.5));
+    /* windows' means 1.5 3.5 and 2 4: D (1 - 1) and D (1 + 1) about D = e^3 - e^2.5, whose error is
+     * D */
+    double d = exp(3) - exp(2.5);
+    near(figures.difference, d);
+    assert_true(fabs(figures.difference_interval.low - (d - 12.7062 * d)) < 1e-3);
+    assert_true(fabs(figures.difference_interval.high - (d + 12.7062 * d)) < 1e-3);
     near(figures.difference, exp(3) - exp(2.5));
     /* sums of squares about the means: base 5, candidate 6, product 1.5 + 0.5 + 0 + 3 = 5 */
     near(figures.correlation, 5 / sqrt(30));

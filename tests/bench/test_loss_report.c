@@ -110,6 +110,16 @@ static void test_same_and_cache(void **state)
     assert_true(loss_number(pair, "a", NULL) == 0 && loss_number(pair, "b", NULL) == 1);
     const json_t *base = json_object_get(report, "base");
     assert_int_equal(strlen(loss_string(base, "sha256")), 64);
+    const json_t *types = json_object_get(base, "types");
+    assert_int_equal(json_array_size(types), 1);
+    assert_string_equal(loss_string(json_array_get(types, 0), "type"), "F32");
+    assert_true(loss_number(json_array_get(types, 0), "tensors", NULL) == 47);
+    assert_true(loss_number(json_array_get(types, 0), "weights", NULL) == 260032);
+    assert_true(loss_number(json_array_get(types, 0), "bytes", NULL) == 4 * 260032);
+    assert_true(json_is_true(json_object_get(equal, "at_floor")));
+    assert_true(json_is_false(json_object_get(cache, "at_floor")));
+    const json_t *change = json_object_get(json_object_get(cache, "ppl_difference"), "ci95");
+    assert_int_equal(json_array_size(change), 2);
     assert_true(loss_number(base, "stability", "tokens", NULL) == 40);
     assert_true(loss_number(base, "speed", "tokens_per_s", NULL) > 0);
     const json_t *first = json_array_get(json_object_get(report, "candidates"), 0);
