@@ -349,6 +349,20 @@ static void text_section(const struct page *page, const json_t *text)
 
 /* ---- weights ---- */
 
+static void put_below(const struct page *page, const json_t *candidate)
+{
+    const json_t *worst;
+    double shortfall;
+    size_t count = loss_below_expected(candidate, &worst, &shortfall);
+    if (!count)
+        return;
+    fprintf(page->out, "<br><b>noisier than the type has to be: %zu</b>, the worst ", count);
+    put_text(page, loss_string(worst, "name"));
+    put(page, " (");
+    put_text(page, loss_string(worst, "type"));
+    fprintf(page->out, ") by %.1f dB", shortfall);
+}
+
 static void heat_maps(const struct page *page)
 {
     bool any = false;
@@ -366,6 +380,7 @@ static void heat_maps(const struct page *page)
         drawing_svg_end(&drawing);
         put(page, "<figcaption>");
         put_label(page, i);
+        put_below(page, candidate);
         put(page, "</figcaption></figure>\n");
     }
     put(page, any ? "</div>\n" : "");

@@ -351,11 +351,36 @@ static void details_of(const json_t *candidate, const json_t *result, FILE *out)
 
 /* ---- weights ---- */
 
+/* Also without --layers: such a matrix is a mistake of whoever made the file. */
+static void weights_below(const json_t *report, FILE *out)
+{
+    char label[128], name[128];
+    bool any_is = false;
+    const json_t *candidates = json_object_get(report, "candidates");
+    for (size_t i = 0; i < json_array_size(candidates); i++) {
+        const json_t *candidate = json_array_get(candidates, i), *worst;
+        double shortfall;
+        size_t count = loss_below_expected(candidate, &worst, &shortfall);
+        if (!count)
+            continue;
+        any_is = true;
+        fprintf(out,
+                "%s: %zu matri%s noisier than %s type has to be, the worst %s (%s) by %.1f dB\n",
+                shown(loss_string(candidate, "label"), label), count, count == 1 ? "x" : "ces",
+                count == 1 ? "its" : "their", shown(loss_string(worst, "name"), name),
+                loss_string(worst, "type"), shortfall);
+    }
+    if (any_is)
+        fputc('\n', out);
+}
+
 static void tensor_line(const json_t *tensor, FILE *out)
 {
-    char name[128], noise[48], rmse[48], error[48], cosine[48];
-    fprintf(out, "%-34.34s %-6s %8s %9s %9s %9s\n", shown(loss_string(tensor, "name"), name),
+    char name[128], noise[48], expected[48], rmse[48], error[48], cosine[48];
+    fprintf(out, "%-34.34s %-6s %8s %8s%s %9s %9s %9s\n", shown(loss_string(tensor, "name"), name),
             loss_string(tensor, "type"), number(noise, "2", loss_number(tensor, "sqnr_db", NULL)),
+            number(expected, "2", loss_number(tensor, "sqnr_expected_db", NULL)),
+            json_is_true(json_object_get(tensor, "below_expected")) ? "!" : " ",
             number(rmse, "4", loss_number(tensor, "relative_rmse", NULL)),
             number(error, "4", loss_number(tensor, "output_error", NULL)),
             number(cosine, "6", loss_number(tensor, "output_cosine", NULL)));
@@ -367,8 +392,9 @@ static void tensor_table(const json_t *candidate, FILE *out)
     const json_t *tensors = json_object_get(candidate, "tensors");
     if (json_array_size(tensors) == 0)
         return;
-    fprintf(out, "%s\n%-34s %-6s %8s %9s %9s %9s\n", shown(loss_string(candidate, "label"), label),
-            "matrix", "type", "SQNR, dB", "rel. RMSE", "output", "cosine");
+    fprintf(out, "%s\n%-34s %-6s %8s %8s  %9s %9s %9s\n",
+            shown(loss_string(candidate, "label"), label), "matrix", "type", "SQNR, dB", "expected",
+            "rel. RMSE", "output", "cosine");
     for (size_t i = 0; i < json_array_size(tensors); i++)
         tensor_line(json_array_get(tensors, i), out);
     fputc('\n', out);
@@ -381,6 +407,7 @@ void loss_table(const json_t *report, bool details, bool layers, FILE *stream)
     four_answers(report, stream);
     for (size_t i = 0; i < json_array_size(texts); i++)
         text_table(report, json_array_get(texts, i), stream);
+    weights_below(report, stream);
     for (size_t i = 0; layers && i < json_array_size(candidates); i++)
         tensor_table(json_array_get(candidates, i), stream);
     for (size_t i = 0; details && i < json_array_size(candidates); i++) {

@@ -2,6 +2,7 @@
  */
 #include "loss_tensors.h"
 #include "calibration.h"
+#include "encode.h"
 #include "gguf.h"
 #include "loss_json.h"
 #include <math.h>
@@ -56,6 +57,29 @@ void loss_output_add(struct loss_weights *sums, const float *base, const float *
     }
 }
 
+/* ---- what the type should give ---- */
+
+void loss_expected_add(struct loss_weights *sums, enum dtype dtype, const float *base,
+                       const float *candidate, uint32_t columns, void *blocks)
+{
+    struct encode_stats stats = {0};
+    if (!encode_supported(dtype))
+        return;
+    encode_row(dtype, base, NULL, columns, blocks, &stats);
+    sums->expected_error += stats.error;
+    for (size_t i = 0; i < columns; i++) {
+        double e = (double)candidate[i] - (double)base[i];
+        sums->sampled_error += e * e;
+    }
+}
+
+double loss_shortfall_db(const struct loss_weights *sums)
+{
+    if (!(sums->expected_error > 0) || !(sums->sampled_error > 0))
+        return (double)NAN;
+    return 10 * log10(sums->sampled_error / sums->expected_error);
+}
+
 /* ---- a piece of a tensor ---- */
 
 struct side {
@@ -92,6 +116,26 @@ static bool read_rows(const struct side *side, uint64_t first, uint64_t rows, fl
     return done;
 }
 
+/* Of the piece that begins with row first. */
+static bool sample_rows(const struct work *work, const struct gguf_tensor *tensor,
+                        const float *base, const float *candidate, uint64_t first, uint64_t rows,
+                        struct loss_weights *sums, struct fault *fault)
+{
+    uint64_t step = (tensor->rows + LOSS_SAMPLED - 1) / LOSS_SAMPLED;
+    uint64_t next = (first + step - 1) / step * step, columns = tensor->dims[0];
+    if (!encode_supported(tensor->dtype) || columns > UINT32_MAX || next >= first + rows)
+        return true;
+    void *blocks = malloc((size_t)tensor->row_size);
+    if (!blocks)
+        return fault_set(fault, FAULT_MEMORY, "out of memory for a row of %s",
+                         work->base.tensor->name);
+    for (uint64_t row = next; row < first + rows; row += step)
+        loss_expected_add(sums, tensor->dtype, base + (row - first) * columns,
+                          candidate + (row - first) * columns, (uint32_t)columns, blocks);
+    free(blocks);
+    return true;
+}
+
 static void compare_rows(const struct work *work, const float *base, const float *candidate,
                          uint64_t rows, struct loss_weights *sums)
 {
@@ -116,8 +160,11 @@ static void compare_piece(void *context, uint32_t item, uint32_t thread)
         if (!work->candidates[i].tensor)
             continue;
         done = read_rows(&work->candidates[i], first, rows, &candidate, fault);
+        struct loss_weights *sums = &work->pieces[item * work->count + i];
         if (done)
-            compare_rows(work, base, candidate, rows, &work->pieces[item * work->count + i]);
+            compare_rows(work, base, candidate, rows, sums);
+        done = done && sample_rows(work, work->candidates[i].tensor, base, candidate, first, rows,
+                                   sums, fault);
         free(candidate);
     }
     free(base);
@@ -132,6 +179,8 @@ static void add_sums(struct loss_weights *sums, const struct loss_weights *more)
     sums->output += more->output;
     sums->output_error += more->output_error;
     sums->output_product += more->output_product;
+    sums->sampled_error += more->sampled_error;
+    sums->expected_error += more->expected_error;
     sums->base_peak = fmax(sums->base_peak, more->base_peak);
     sums->error_peak = fmax(sums->error_peak, more->error_peak);
 }
@@ -176,6 +225,12 @@ static json_t *json_of_sums(const struct work *work, const struct gguf_tensor *c
                   loss_json_real(sqrt(sums->error / sums->base)), "cosine",
                   loss_json_real(sums->product / sqrt(sums->base * sums->candidate)), "peak",
                   loss_json_real(sums->error_peak / sums->base_peak));
+    double shortfall = loss_shortfall_db(sums);
+    if (object && isfinite(shortfall)) {
+        json_object_set_new(object, "sqnr_expected_db",
+                            loss_json_real(10 * log10(sums->base / sums->error) + shortfall));
+        json_object_set_new(object, "below_expected", json_boolean(shortfall > LOSS_SHORTFALL));
+    }
     if (!object || !(sums->output > 0))
         return object;
     /* w' = w + e, so w' H w' = w H w + 2 w H e + e H e */

@@ -64,6 +64,27 @@ const json_t *loss_result(const json_t *stream, const char *text)
     return NULL;
 }
 
+size_t loss_below_expected(const json_t *candidate, const json_t **worst, double *shortfall)
+{
+    const json_t *tensors = json_object_get(candidate, "tensors");
+    size_t count = 0;
+    *worst = NULL;
+    *shortfall = 0;
+    for (size_t i = 0; i < json_array_size(tensors); i++) {
+        const json_t *tensor = json_array_get(tensors, i);
+        double below =
+            loss_number(tensor, "sqnr_expected_db", NULL) - loss_number(tensor, "sqnr_db", NULL);
+        if (!json_is_true(json_object_get(tensor, "below_expected")))
+            continue;
+        count++;
+        if (!*worst || below > *shortfall) {
+            *worst = tensor;
+            *shortfall = below;
+        }
+    }
+    return count;
+}
+
 /* ---- advice ---- */
 
 /* Not noticed: perplexity grows by 1 % at most, and of 100 next words at most one that the base has

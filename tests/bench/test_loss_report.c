@@ -377,6 +377,36 @@ static void test_views(void **state)
 }
 
 /* A report that says nothing is shown as nothing, not as zeros. */
+/* Two of three matrices are flagged, by 6 and 9 dB; the third is 1 dB below, as a refined one may
+ * be. */
+static void test_below_expected(void **state)
+{
+    (void)state;
+    const json_t *worst;
+    double shortfall;
+    json_t *report = json_pack(
+        "{s:[{s:s, s:[{s:s,s:s,s:f,s:f,s:b}, {s:s,s:s,s:f,s:f,s:b}, {s:s,s:s,s:f,s:f,s:b}]}]}",
+        "candidates", "label", "A", "tensors", "name", "blk.0.attn_q.weight", "type", "Q4_0",
+        "sqnr_db", 15.0, "sqnr_expected_db", 21.0, "below_expected", 1, "name",
+        "blk.1.attn_q.weight", "type", "Q8_0", "sqnr_db", 36.0, "sqnr_expected_db", 45.0,
+        "below_expected", 1, "name", "blk.2.attn_q.weight", "type", "Q4_0", "sqnr_db", 20.0,
+        "sqnr_expected_db", 21.0, "below_expected", 0);
+    const json_t *candidate = json_array_get(json_object_get(report, "candidates"), 0);
+    assert_int_equal(loss_below_expected(candidate, &worst, &shortfall), 2);
+    assert_string_equal(loss_string(worst, "name"), "blk.1.attn_q.weight");
+    assert_true(shortfall == 9);
+    char *table = view_of(report, table_with_details), *html = view_of(report, loss_html);
+    assert_non_null(strstr(table, "A: 2 matrices noisier than their type has to be, the worst "
+                                  "blk.1.attn_q.weight (Q8_0) by 9.0 dB"));
+    assert_non_null(strstr(html, "noisier than the type has to be: 2</b>, the worst "
+                                 "blk.1.attn_q.weight (Q8_0) by 9.0 dB"));
+    free(table);
+    free(html);
+    assert_int_equal(loss_below_expected(report, &worst, &shortfall), 0);
+    assert_null(worst);
+    json_decref(report);
+}
+
 static void test_empty_views(void **state)
 {
     (void)state;
@@ -464,6 +494,32 @@ static void test_outputs(void **state)
     assert_true(sums.output == 14);
 }
 
+/* A row of 127 and 31 times 1/4: Q8_0's scale is 1 and its codes 127 0 .. 0, error 31 / 16. A
+ * candidate with 3/4 in their place has 31 / 4, four times that; one with the same codes as much.
+ */
+static void test_expected(void **state)
+{
+    (void)state;
+    float base[32], rounded[32] = {127}, damaged[32] = {127};
+    unsigned char blocks[128];
+    struct loss_weights sums = {0};
+    for (int i = 0; i < 32; i++) {
+        base[i] = i ? 0.25F : 127;
+        damaged[i] = i ? 0.75F : 127;
+    }
+    assert_true(isnan(loss_shortfall_db(&sums)));
+    loss_expected_add(&sums, DTYPE_Q8_0, base, rounded, 32, blocks);
+    assert_true(sums.expected_error == 31 / 16.0 && sums.sampled_error == 31 / 16.0);
+    assert_true(loss_shortfall_db(&sums) == 0);
+    sums = (struct loss_weights){0};
+    loss_expected_add(&sums, DTYPE_Q8_0, base, damaged, 32, blocks);
+    assert_true(sums.sampled_error == 31 / 4.0);
+    assert_true(fabs(loss_shortfall_db(&sums) - 10 * log10(4)) < 1e-12);
+    sums = (struct loss_weights){0};
+    loss_expected_add(&sums, DTYPE_F32, base, damaged, 32, blocks); /* exact: nothing to expect */
+    assert_true(isnan(loss_shortfall_db(&sums)));
+}
+
 static void test_tensors(void **state)
 {
     (void)state;
@@ -521,6 +577,8 @@ int main(void)
         cmocka_unit_test(test_empty_views),
         cmocka_unit_test(test_weights),
         cmocka_unit_test(test_tensors),
+        cmocka_unit_test(test_expected),
+        cmocka_unit_test(test_below_expected),
         cmocka_unit_test(test_llama),
         cmocka_unit_test(test_advice),
         cmocka_unit_test(test_outputs),
