@@ -8,7 +8,7 @@
 enum { KIND_MAX = 24, KIND_SIZE = 24, INK = 0x20262C, MUTED = 0x5A646E, EMPTY = 0xF2F4F6 };
 
 static const double label_size = 10, title_size = 13;
-static const double tick_step = 5, range_shown = 30; /* dB */
+static const double tick_step = 5, range_shown = 30, most = 1000; /* dB; no tensor has that much */
 static const double left = 92, right = 14, top = 26, bottom = 64;
 
 struct heat {
@@ -67,7 +67,7 @@ static void widen(const json_t *tensors, double *low, double *high)
         double noise = loss_number(json_array_get(tensors, i), "sqnr_db", NULL);
         char kind[KIND_SIZE];
         unsigned layer;
-        if (!isfinite(noise) ||
+        if (!(fabs(noise) < most) ||
             !parse_name(loss_string(json_array_get(tensors, i), "name"), &layer, kind))
             continue;
         *low = fmin(*low, noise);
@@ -83,6 +83,8 @@ static struct scale scale_of(const json_t *report)
     const json_t *candidates = json_object_get(report, "candidates");
     for (size_t i = 0; i < json_array_size(candidates); i++)
         widen(json_object_get(json_array_get(candidates, i), "tensors"), &low, &high);
+    if (!isfinite(low))
+        return (struct scale){0, tick_step, false};
     low = tick_step * floor(low / tick_step);
     double end = fmax(tick_step * ceil(high / tick_step), low + tick_step);
     bool more = end > low + range_shown;

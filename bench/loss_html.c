@@ -118,8 +118,11 @@ static void put_types(const struct page *page, const json_t *stream)
         const json_t *type = json_array_get(types, i);
         put(page, i ? ", " : " <span class=small>");
         put_text(page, loss_string(type, "type"));
-        fprintf(page->out, " %.3g&nbsp;%% (%.0f)", 100 * loss_number(type, "weights", NULL) / all,
-                loss_number(type, "tensors", NULL));
+        put(page, " ");
+        put_number(page, 100 * loss_number(type, "weights", NULL) / all, 3);
+        put(page, "&nbsp;% (");
+        put_fixed(page, loss_number(type, "tensors", NULL), 0);
+        put(page, ")");
     }
     if (json_array_size(types))
         put(page, "</span>");

@@ -75,8 +75,9 @@ static void answer_types(const json_t *report, const json_t *stream, bool base, 
     double all = loss_number(stream, "parameters", NULL);
     for (size_t i = 0; i < json_array_size(types); i++) {
         const json_t *type = json_array_get(types, i);
-        fprintf(out, "%s%s %.3g %%", i ? ", " : "", loss_string(type, "type"),
-                100 * loss_number(type, "weights", NULL) / all);
+        char name[128], share[48];
+        fprintf(out, "%s%s %s %%", i ? ", " : "", shown(loss_string(type, "type"), name),
+                number(share, "3", 100 * loss_number(type, "weights", NULL) / all));
     }
 }
 

@@ -74,7 +74,7 @@ size_t loss_below_expected(const json_t *candidate, const json_t **worst, double
         const json_t *tensor = json_array_get(tensors, i);
         double below =
             loss_number(tensor, "sqnr_expected_db", NULL) - loss_number(tensor, "sqnr_db", NULL);
-        if (!json_is_true(json_object_get(tensor, "below_expected")))
+        if (!json_is_true(json_object_get(tensor, "below_expected")) || !isfinite(below))
             continue;
         count++;
         if (!*worst || below > *shortfall) {

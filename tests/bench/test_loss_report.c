@@ -407,6 +407,31 @@ static void test_below_expected(void **state)
     json_decref(report);
 }
 
+/* Numbers that no run gives: the pictures end, and no number is "nan". */
+static void test_hostile_tensors(void **state)
+{
+    (void)state;
+    static const double noises[] = {1e300, -1e300, 1e17, 999};
+    for (int i = 0; i < 4; i++) {
+        void *png;
+        size_t size;
+        struct fault fault = {0};
+        json_t *report = json_pack(
+            "{s:i, s:i, s:[], s:[{s:s, s:[{s:s, s:s}], s:[{s:s, s:f, s:b}]}]}", "ctx", 512, "seed",
+            1, "texts", "candidates", "label", "A", "types", "type", "Q4_0", "weights", "many",
+            "tensors", "name", "blk.0.a.weight", "sqnr_db", noises[i], "below_expected", 1);
+        assert_non_null(report);
+        char *table = view_of(report, table_with_details), *html = view_of(report, loss_html);
+        assert_null(strstr(html, "nan"));
+        assert_null(strstr(table, "noisier"));
+        free(table);
+        free(html);
+        assert_true(loss_png(report, &png, &size, &fault));
+        free(png);
+        json_decref(report);
+    }
+}
+
 static void test_empty_views(void **state)
 {
     (void)state;
@@ -579,6 +604,7 @@ int main(void)
         cmocka_unit_test(test_tensors),
         cmocka_unit_test(test_expected),
         cmocka_unit_test(test_below_expected),
+        cmocka_unit_test(test_hostile_tensors),
         cmocka_unit_test(test_llama),
         cmocka_unit_test(test_advice),
         cmocka_unit_test(test_outputs),
