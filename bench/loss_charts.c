@@ -17,7 +17,9 @@ enum {
     LEFT = 58,
     RIGHT = 14,
     TOP = 26,
-    BOTTOM = 44
+    BOTTOM = 44,
+    LABEL_MAX = 64, /* points that get a number */
+    NUMBER_GAP = 4
 };
 
 static const double label_size = 11, title_size = 13;
@@ -154,27 +156,104 @@ static void draw_front(const struct frame *frame, const struct point *points, si
     drawing_lines(frame->drawing, front, size, 1.2, 0xB4BDC6);
 }
 
-/* "2", or "1 7 8" where points lie on each other; the first of them says it for all. */
-static void draw_number(const struct frame *frame, const struct point *points, size_t count,
-                        size_t number)
+struct box {
+    double x0, y0, x1, y1;
+};
+
+struct labels {
+    const struct frame *frame;
+    const struct point *points;
+    size_t count;
+    struct box placed[LABEL_MAX];
+    size_t placed_count;
+};
+
+static bool apart(const struct box *a, const struct box *b)
 {
-    char label[64];
-    size_t used = 0;
-    double x = frame_x(frame, points[number].size), y = frame_y(frame, points[number].kld);
-    for (size_t i = 0; i < count; i++) {
-        if (fabs(frame_x(frame, points[i].size) - x) > 8 ||
-            fabs(frame_y(frame, points[i].kld) - y) > 8)
-            continue;
-        if (i < number)
-            return;
-        if (used < sizeof label - 8)
-            used += (size_t)snprintf(label + used, sizeof label - used, used ? " %zu" : "%zu",
-                                     points[i].candidate + 1);
+    return a->x1 <= b->x0 || b->x1 <= a->x0 || a->y1 <= b->y0 || b->y1 <= a->y0;
+}
+
+/* Inside the frame, on no point and no label. */
+static bool is_free(const struct labels *labels, const struct box *box)
+{
+    const struct frame *frame = labels->frame;
+    if (box->x0 < (double)frame->x.from || box->x1 > LOSS_SHEET_WIDTH ||
+        box->y0 < (double)frame->y.to - 8 || box->y1 > (double)frame->y.from)
+        return false;
+    for (size_t i = 0; i < labels->count; i++) {
+        double x = frame_x(frame, labels->points[i].size);
+        double y = frame_y(frame, labels->points[i].kld);
+        if (!apart(box, &(struct box){x - 4, y - 4, x + 4, y + 4}))
+            return false;
     }
-    bool right = x + 7 + drawing_text_width(label_size, label) > (double)frame->x.to;
-    drawing_text(frame->drawing, right ? x - 7 : x + 7, y - 4, label_size,
-                 right ? CANVAS_END : CANVAS_START, false,
-                 loss_colors[points[number].candidate % LOSS_COLORS], label);
+    for (size_t i = 0; i < labels->placed_count; i++)
+        if (!apart(box, &labels->placed[i]))
+            return false;
+    return true;
+}
+
+/* A place of that width for what is said of a point at x, y: right or left of it, as near as there
+ * is room. */
+static struct box place(const struct labels *labels, double x, double y, double width)
+{
+    static const double steps[] = {-4, 4, -13, 13, -22, 22, -31, 31, -40, 40};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        for (int side = 0; side < 2; side++) {
+            double x0 = side ? x - 7 - width : x + 7, middle = y + steps[i];
+            struct box box = {x0, middle - 5, x0 + width, middle + 5};
+            if (is_free(labels, &box))
+                return box;
+        }
+    return (struct box){x + 7, y - 9, x + 7 + width, y + 1};
+}
+
+static double number_text(const struct point *point, char text[16])
+{
+    snprintf(text, 16, "%zu", point->candidate + 1);
+    return drawing_text_width(label_size, text);
+}
+
+/* "2", or "1 7 8" where points lie on each other, each number in its colour. */
+static void draw_group(struct labels *labels, const size_t *group, size_t size)
+{
+    char text[16];
+    const struct frame *frame = labels->frame;
+    double x = frame_x(frame, labels->points[group[0]].size), width = -NUMBER_GAP;
+    double y = frame_y(frame, labels->points[group[0]].kld);
+    for (size_t i = 0; i < size; i++)
+        width += number_text(&labels->points[group[i]], text) + NUMBER_GAP;
+    struct box box = place(labels, x, y, width);
+    if (labels->placed_count < LABEL_MAX)
+        labels->placed[labels->placed_count++] = box;
+    double at = box.x0, middle = (box.y0 + box.y1) / 2;
+    if (fabs(middle - y) > 10) /* far from its point */
+        drawing_line(frame->drawing, at > x ? at - 1 : box.x1 + 1, middle, x, y, 0.7, 0xB4BDC6);
+    for (size_t i = 0; i < size; i++) {
+        const struct point *point = &labels->points[group[i]];
+        double step = number_text(point, text) + NUMBER_GAP;
+        drawing_text(frame->drawing, at, box.y1 - 1, label_size, CANVAS_START, false,
+                     loss_colors[point->candidate % LOSS_COLORS], text);
+        at += step;
+    }
+}
+
+static void draw_numbers(const struct frame *frame, const struct point *points, size_t count)
+{
+    struct labels labels = {.frame = frame, .points = points, .count = count};
+    bool said[LABEL_MAX] = {false};
+    count = count < LABEL_MAX ? count : LABEL_MAX;
+    for (size_t i = 0; i < count; i++) {
+        size_t group[LABEL_MAX], size = 0;
+        for (size_t k = i; k < count && !said[i]; k++)
+            if (!said[k] &&
+                fabs(frame_x(frame, points[k].size) - frame_x(frame, points[i].size)) <= 4 &&
+                fabs(frame_y(frame, points[k].kld) - frame_y(frame, points[i].kld)) <= 4)
+                group[size++] = k;
+        for (size_t k = 0; k < size; k++)
+            said[group[k]] = true;
+        if (size)
+            draw_group(&labels, group, size);
+    }
 }
 
 static void draw_point(const struct frame *frame, const struct point *point)
@@ -217,8 +296,7 @@ bool loss_chart_size(struct drawing *drawing, const json_t *report, const char *
     draw_front(&frame, points, count);
     for (size_t i = 0; i < count; i++)
         draw_point(&frame, &points[i]);
-    for (size_t i = 0; i < count; i++)
-        draw_number(&frame, points, count, i);
+    draw_numbers(&frame, points, count);
     free(points);
     return true;
 }

@@ -14,7 +14,8 @@ extern const uint32_t loss_colors[LOSS_COLORS]; /* of candidate i: i % LOSS_COLO
 bool loss_chart_size(struct drawing *drawing, const json_t *report, const char *text);
 bool loss_chart_delta(struct drawing *drawing, const json_t *report, const char *text);
 bool loss_chart_position(struct drawing *drawing, const json_t *report, const char *text);
-bool loss_chart_layers(struct drawing *drawing, const json_t *candidate);
+/* Of one candidate, coloured by the scale that all have in common. */
+bool loss_chart_layers(struct drawing *drawing, const json_t *report, size_t candidate);
 
 /* All of them on one picture with a legend, as a PNG file in memory; *bytes is malloc'd. */
 bool loss_png(const json_t *report, void **bytes, size_t *size, struct fault *fault);

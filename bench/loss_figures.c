@@ -9,13 +9,15 @@ const double loss_shares[LOSS_SHARES] = {0, 0.001, 0.01, 0.05, 0.1, 0.5, 0.9, 0.
 struct work {
     const struct loss_base_token *base; /* [count] */
     const struct loss_token *tokens;    /* [count], NULL for the base alone */
-    size_t count, scored;
+    size_t count;
+    const struct loss_windows *windows;
     uint32_t chunks;
     double level;
     uint64_t seed;
-    double *values; /* [count] */
-    double *sorted; /* [count] */
-    double *means;  /* [chunks] */
+    double *values;  /* [count] */
+    double *sorted;  /* [count] */
+    double *means;   /* [chunks] */
+    double *weighed; /* [chunks], means as loss_windows_weigh makes them */
     struct loss_figures *figures;
 };
 
@@ -31,9 +33,13 @@ static struct loss_estimate estimate(struct work *work, double *means)
     struct loss_estimate result;
     double *into = means ? means : work->means;
     loss_mean(work->values, work->count, &result.value, NULL, &result.error);
-    for (uint32_t i = 0; i < work->chunks; i++)
-        loss_mean(work->values + (size_t)i * work->scored, work->scored, &into[i], NULL, NULL);
-    result.interval = loss_interval_of(into, work->chunks, work->level, work->seed);
+    for (uint32_t i = 0; i < work->chunks; i++) {
+        struct loss_window window = loss_window_at(work->windows, i);
+        loss_mean(work->values + window.at, window.scored, &into[i], NULL, NULL);
+    }
+    memcpy(work->weighed, into, work->chunks * sizeof *into);
+    loss_windows_weigh(work->windows, work->chunks, work->weighed);
+    result.interval = loss_interval_of(work->weighed, work->chunks, work->level, work->seed);
     return result;
 }
 
@@ -76,6 +82,21 @@ static void base_figures(struct work *work)
     figures->accuracy_base = (double)right / (double)work->count;
 }
 
+/* P - B, P = exp(mean y), B = exp(mean x): of window i by P - B + P (y_i - y) - B (x_i - x). */
+static void difference_interval(struct work *work)
+{
+    struct loss_figures *figures = work->figures;
+    double p = figures->ppl.value, b = figures->ppl_base.value;
+    memcpy(work->means, figures->nll_base_chunks, work->chunks * sizeof *work->means);
+    memcpy(work->weighed, figures->nll_chunks, work->chunks * sizeof *work->weighed);
+    loss_windows_weigh(work->windows, work->chunks, work->means);
+    loss_windows_weigh(work->windows, work->chunks, work->weighed);
+    for (uint32_t i = 0; i < work->chunks; i++)
+        work->weighed[i] = p - b + p * (work->weighed[i] - log(p)) - b * (work->means[i] - log(b));
+    figures->difference_interval =
+        loss_interval_of(work->weighed, work->chunks, work->level, work->seed);
+}
+
 /* Of the nll: candidate, its difference to the base's, their correlation. */
 static void perplexity_figures(struct work *work)
 {
@@ -102,6 +123,7 @@ static void perplexity_figures(struct work *work)
     double scale = n > 1 ? 1 / (n * (n - 1)) : 0;
     figures->difference = p - b;
     figures->difference_error = sqrt(fmax(0, (p * p * yy + b * b * xx - 2 * p * b * xy) * scale));
+    difference_interval(work);
 }
 
 static void divergence_figures(struct work *work)
@@ -176,20 +198,34 @@ static void flip_figures(struct work *work)
 
 /* ---- where it is lost ---- */
 
-static void position_figures(struct work *work, uint32_t first)
+/* Adds the tokens whose positions are begin .. end - 1. */
+static void position_part(const struct work *work, uint32_t begin, uint32_t end, double *sum,
+                          size_t *count)
+{
+    for (uint32_t chunk = 0; chunk < work->chunks; chunk++) {
+        struct loss_window window = loss_window_at(work->windows, chunk);
+        uint32_t last = window.first + window.scored;
+        for (uint32_t i = begin > window.first ? begin : window.first; i < end && i < last; i++) {
+            *sum += work->tokens[window.at + i - window.first].kld;
+            ++*count;
+        }
+    }
+}
+
+/* The first window has the lowest position and none has a higher one than its last. */
+static void position_figures(struct work *work)
 {
     struct loss_figures *figures = work->figures;
-    size_t parts = work->scored < LOSS_POSITIONS ? work->scored : LOSS_POSITIONS;
+    struct loss_window widest = loss_window_at(work->windows, 0);
+    uint32_t parts = widest.scored < LOSS_POSITIONS ? widest.scored : LOSS_POSITIONS;
     figures->position_count = parts;
-    for (size_t part = 0; part < parts; part++) {
-        size_t begin = part * work->scored / parts, end = (part + 1) * work->scored / parts;
+    for (uint32_t part = 0; part < parts; part++) {
+        uint32_t begin = widest.first + (uint32_t)((uint64_t)part * widest.scored / parts);
+        uint32_t end = widest.first + (uint32_t)((uint64_t)(part + 1) * widest.scored / parts);
         double sum = 0;
-        for (uint32_t chunk = 0; chunk < work->chunks; chunk++)
-            for (size_t i = begin; i < end; i++)
-                sum += work->tokens[chunk * work->scored + i].kld;
-        figures->positions[part] =
-            (struct loss_part){(double)(first + begin), (double)(first + end - 1),
-                               sum / (double)((end - begin) * work->chunks)};
+        size_t count = 0;
+        position_part(work, begin, end, &sum, &count);
+        figures->positions[part] = (struct loss_part){begin, end - 1, sum / (double)count};
     }
 }
 
@@ -249,10 +285,11 @@ static bool work_memory(struct work *work, struct fault *fault)
     work->values = malloc(work->count * sizeof *work->values);
     work->sorted = malloc(work->count * sizeof *work->sorted);
     work->means = malloc(work->chunks * sizeof *work->means);
+    work->weighed = malloc(work->chunks * sizeof *work->weighed);
     figures->kld_chunks = calloc(work->chunks, sizeof *figures->kld_chunks);
     figures->nll_chunks = calloc(work->chunks, sizeof *figures->nll_chunks);
     figures->nll_base_chunks = calloc(work->chunks, sizeof *figures->nll_base_chunks);
-    return (work->values && work->sorted && work->means && figures->kld_chunks &&
+    return (work->values && work->sorted && work->means && work->weighed && figures->kld_chunks &&
             figures->nll_chunks && figures->nll_base_chunks) ||
            fault_set(fault, FAULT_MEMORY, "out of memory for %zu tokens", work->count);
 }
@@ -265,8 +302,8 @@ bool loss_figures_of(const struct loss_series *series, size_t stream, uint32_t c
         return fault_set(fault, FAULT_ARGUMENT, "no window is done");
     struct work work = {.base = series->base,
                         .tokens = stream ? series->tokens[stream] : NULL,
-                        .count = (size_t)chunks * series->windows.scored,
-                        .scored = series->windows.scored,
+                        .count = loss_windows_scored(&series->windows, chunks),
+                        .windows = &series->windows,
                         .chunks = chunks,
                         .level = level,
                         .seed = seed,
@@ -282,13 +319,14 @@ bool loss_figures_of(const struct loss_series *series, size_t stream, uint32_t c
         agreement_figures(&work);
         probability_figures(&work);
         flip_figures(&work);
-        position_figures(&work, series->windows.first);
+        position_figures(&work);
         worst_figures(&work);
         done = entropy_figures(&work, fault);
     }
     free(work.values);
     free(work.sorted);
     free(work.means);
+    free(work.weighed);
     if (!done)
         loss_figures_free(figures);
     return done;

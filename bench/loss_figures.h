@@ -35,6 +35,7 @@ struct loss_figures {
     struct loss_estimate ppl_base, ppl, ln_ratio; /* ln_ratio: mean nll - mean nll base */
     struct loss_interval ratio;                   /* of exp(ln_ratio) */
     double difference, difference_error;          /* PPL - PPL(base) */
+    struct loss_interval difference_interval;     /* to first order in the windows' mean nll */
     double correlation;                           /* of the nll of tokens */
     struct loss_estimate kld, jsd, top1, top5, top10, dp;
     double kld_cut, dp_rms, dp_rms_error;

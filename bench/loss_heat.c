@@ -1,5 +1,5 @@
 /* loss_heat.c: which weights a candidate hurts: a field a matrix, columns are layers, rows the
- * kinds of matrices; dark = much noise. */
+ * kinds of matrices; dark = much noise. All candidates of a report have one scale of colours. */
 #include "loss_charts.h"
 #include "loss_views.h"
 #include <math.h>
@@ -8,14 +8,17 @@
 enum { KIND_MAX = 24, KIND_SIZE = 24, INK = 0x20262C, MUTED = 0x5A646E, EMPTY = 0xF2F4F6 };
 
 static const double label_size = 10, title_size = 13;
-static const double range_shown = 20; /* dB */
-static const double left = 92, right = 14, top = 26, bottom = 58;
+static const double tick_step = 5, range_shown = 30, most = 1000; /* dB; no tensor has that much */
+static const double left = 92, right = 14, top = 26, bottom = 64;
 
 struct heat {
     char kinds[KIND_MAX][KIND_SIZE];
     size_t kind_count;
     unsigned layers;
-    double low, high; /* dB, of the colours */
+};
+
+struct scale {
+    double low, high; /* dB, multiples of tick_step */
     bool more;        /* some are above high */
 };
 
@@ -41,7 +44,7 @@ static size_t find_kind(const struct heat *heat, const char *kind)
 
 static void survey(struct heat *heat, const json_t *tensors)
 {
-    *heat = (struct heat){.low = INFINITY, .high = -INFINITY};
+    *heat = (struct heat){.layers = 0};
     for (size_t i = 0; i < json_array_size(tensors); i++) {
         const json_t *tensor = json_array_get(tensors, i);
         double noise = loss_number(tensor, "sqnr_db", NULL);
@@ -55,12 +58,37 @@ static void survey(struct heat *heat, const json_t *tensors)
         if (at == heat->kind_count)
             memcpy(heat->kinds[heat->kind_count++], kind, KIND_SIZE);
         heat->layers = layer + 1 > heat->layers ? layer + 1 : heat->layers;
-        heat->low = noise < heat->low ? noise : heat->low;
-        heat->high = noise > heat->high ? noise : heat->high;
     }
-    /* a matrix left at 16 bits is 50 dB above the rest, and would make the rest one colour */
-    heat->more = heat->high > heat->low + range_shown;
-    heat->high = heat->more ? heat->low + range_shown : heat->high;
+}
+
+static void widen(const json_t *tensors, double *low, double *high)
+{
+    for (size_t i = 0; i < json_array_size(tensors); i++) {
+        double noise = loss_number(json_array_get(tensors, i), "sqnr_db", NULL);
+        char kind[KIND_SIZE];
+        unsigned layer;
+        if (!(fabs(noise) < most) ||
+            !parse_name(loss_string(json_array_get(tensors, i), "name"), &layer, kind))
+            continue;
+        *low = fmin(*low, noise);
+        *high = fmax(*high, noise);
+    }
+}
+
+/* Of all candidates. A matrix left at 16 bits is 50 dB above the rest, and would make the rest one
+ * colour: the scale ends range_shown above its beginning. */
+static struct scale scale_of(const json_t *report)
+{
+    double low = INFINITY, high = -INFINITY;
+    const json_t *candidates = json_object_get(report, "candidates");
+    for (size_t i = 0; i < json_array_size(candidates); i++)
+        widen(json_object_get(json_array_get(candidates, i), "tensors"), &low, &high);
+    if (!isfinite(low))
+        return (struct scale){0, tick_step, false};
+    low = tick_step * floor(low / tick_step);
+    double end = fmax(tick_step * ceil(high / tick_step), low + tick_step);
+    bool more = end > low + range_shown;
+    return (struct scale){low, more ? low + range_shown : end, more};
 }
 
 /* From dark red (much noise) over yellow to pale blue. */
@@ -77,24 +105,27 @@ static uint32_t color_of(double share)
     return color;
 }
 
-static double share_of(const struct heat *heat, double noise)
+static double share_of(const struct scale *scale, double noise)
 {
-    return heat->high > heat->low ? (noise - heat->low) / (heat->high - heat->low) : 1;
+    return (noise - scale->low) / (scale->high - scale->low);
 }
 
-static void draw_scale(struct drawing *drawing, const struct heat *heat)
+static void draw_scale(struct drawing *drawing, const struct scale *scale)
 {
     char text[32];
-    double x0 = left, x1 = LOSS_SHEET_WIDTH - right, y = LOSS_SHEET_HEIGHT - 24;
-    for (int i = 0; i < 40; i++)
-        drawing_fill(drawing, x0 + (x1 - x0) * i / 40, y, x0 + (x1 - x0) * (i + 1) / 40, y + 8,
-                     color_of(i / 39.0));
-    snprintf(text, sizeof text, "%.1f dB", heat->low);
-    drawing_text(drawing, x0, y + 20, label_size, CANVAS_START, false, MUTED, text);
-    snprintf(text, sizeof text, "%s%.1f dB", heat->more ? "over " : "", heat->high);
-    drawing_text(drawing, x1, y + 20, label_size, CANVAS_END, false, MUTED, text);
-    drawing_text(drawing, (x0 + x1) / 2, y + 20, label_size, CANVAS_MIDDLE, false, INK,
-                 "signal / noise of weights");
+    double x0 = left, x1 = LOSS_SHEET_WIDTH - right, y = LOSS_SHEET_HEIGHT - 36;
+    for (int i = 0; i < 60; i++)
+        drawing_fill(drawing, x0 + (x1 - x0) * i / 60, y, x0 + (x1 - x0) * (i + 1) / 60, y + 8,
+                     color_of(i / 59.0));
+    for (double noise = scale->low; noise <= scale->high; noise += tick_step) {
+        double x = x0 + (x1 - x0) * share_of(scale, noise);
+        bool last = noise >= scale->high;
+        drawing_line(drawing, x, y + 8, x, y + 11, 1, MUTED);
+        snprintf(text, sizeof text, last && scale->more ? "%.0f+" : "%.0f", noise);
+        drawing_text(drawing, x, y + 21, label_size, CANVAS_MIDDLE, false, MUTED, text);
+    }
+    drawing_text(drawing, (x0 + x1) / 2, y + 33, label_size, CANVAS_MIDDLE, false, INK,
+                 "signal / noise of the weights, dB");
 }
 
 static void draw_frame(struct drawing *drawing, const struct heat *heat, double width,
@@ -116,9 +147,11 @@ static void draw_frame(struct drawing *drawing, const struct heat *heat, double 
                  CANVAS_END, false, INK, "layer");
 }
 
-bool loss_chart_layers(struct drawing *drawing, const json_t *candidate)
+bool loss_chart_layers(struct drawing *drawing, const json_t *report, size_t candidate)
 {
-    const json_t *tensors = json_object_get(candidate, "tensors");
+    const json_t *tensors = json_object_get(
+        json_array_get(json_object_get(report, "candidates"), candidate), "tensors");
+    struct scale scale = scale_of(report);
     struct heat heat;
     survey(&heat, tensors);
     if (heat.kind_count == 0)
@@ -137,9 +170,9 @@ bool loss_chart_layers(struct drawing *drawing, const json_t *candidate)
         if (row < (double)heat.kind_count)
             drawing_fill(drawing, left + layer * width, top + row * height,
                          left + (layer + 1) * width - 0.5, top + (row + 1) * height - 0.5,
-                         color_of(share_of(&heat, noise)));
+                         color_of(share_of(&scale, noise)));
     }
     draw_frame(drawing, &heat, width, height);
-    draw_scale(drawing, &heat);
+    draw_scale(drawing, &scale);
     return true;
 }

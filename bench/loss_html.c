@@ -19,7 +19,7 @@ static const char style[] =
     "table{border-collapse:collapse;font-size:.9em;font-variant-numeric:tabular-nums}\n"
     "th,td{padding:.3em .45em;text-align:right;border-bottom:1px solid "
     "#e1e6eb;white-space:nowrap}\n"
-    "th{font-weight:600;background:#f6f8f9}\n"
+    "th{font-weight:600;background:#f6f8f9}.tight{font-size:.82em}.tight th{white-space:normal}\n"
     "td.l,th.l{text-align:left}td.w{white-space:normal;min-width:12em;overflow-wrap:anywhere}\n"
     ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));"
     "gap:16px;margin:.8em 0}\n"
@@ -81,6 +81,20 @@ static void put_interval(const struct page *page, const json_t *interval)
         fprintf(page->out, " <span class=small>[%.4g, %.4g]</span>", low, high);
 }
 
+/* "+0.034 [-0.01, 0.08]" */
+static void put_difference(const struct page *page, const json_t *difference)
+{
+    double value = loss_number(difference, "value", NULL);
+    if (!isfinite(value))
+        return;
+    fprintf(page->out, " <span class=small>%+.3g", value);
+    double low = loss_number(json_array_get(json_object_get(difference, "ci95"), 0), NULL);
+    double high = loss_number(json_array_get(json_object_get(difference, "ci95"), 1), NULL);
+    if (isfinite(low) && isfinite(high))
+        fprintf(page->out, " [%.3g, %.3g]", low, high);
+    put(page, "</span>");
+}
+
 static void put_dot(const struct page *page, size_t candidate)
 {
     fprintf(page->out, "<span class=dot style=\"background:#%06x\"></span>%zu ",
@@ -94,6 +108,25 @@ static void put_label(const struct page *page, size_t candidate)
 }
 
 /* ---- the four questions ---- */
+
+/* "Q4_K 62 % (84), Q6_K 38 % (12)": of the weights, and tensors. */
+static void put_types(const struct page *page, const json_t *stream)
+{
+    const json_t *types = json_object_get(stream, "types");
+    double all = loss_number(stream, "parameters", NULL);
+    for (size_t i = 0; i < json_array_size(types); i++) {
+        const json_t *type = json_array_get(types, i);
+        put(page, i ? ", " : " <span class=small>");
+        put_text(page, loss_string(type, "type"));
+        put(page, " ");
+        put_number(page, 100 * loss_number(type, "weights", NULL) / all, 3);
+        put(page, "&nbsp;% (");
+        put_fixed(page, loss_number(type, "tensors", NULL), 0);
+        put(page, ")");
+    }
+    if (json_array_size(types))
+        put(page, "</span>");
+}
 
 static void answer_row(const struct page *page, const json_t *stream, bool base)
 {
@@ -113,11 +146,18 @@ static void answer_row(const struct page *page, const json_t *stream, bool base)
     put_fixed(page, loss_number(stream, "bpw", NULL), 2);
     put(page, " bits = ");
     put_fixed(page, loss_number(stream, "bytes", NULL) / 1e6, 1);
-    put(page, " MB<td data-l=response>");
-    put_number(page, loss_number(speed, "first_token_s", NULL), 3);
-    put(page, " s; ");
-    put_number(page, loss_number(speed, "tokens_per_s", NULL), 4);
-    put(page, " tokens/s<td class=\"l w\" data-l=\"long run\">");
+    put(page, " MB");
+    put_types(page, stream);
+    put(page, "<td data-l=response>");
+    if (speed) {
+        put_number(page, loss_number(speed, "first_token_s", NULL), 3);
+        put(page, " s; ");
+        put_number(page, loss_number(speed, "tokens_per_s", NULL), 4);
+        put(page, " tokens/s");
+    } else {
+        put(page, "not measured");
+    }
+    put(page, "<td class=\"l w\" data-l=\"long run\">");
     put_text(page, stability ? loss_string(stability, "verdict") : "not measured");
     put(page, "\n");
 }
@@ -148,12 +188,15 @@ static void result_row(const struct page *page, size_t candidate, const json_t *
     put_label(page, candidate);
     put(page, "<td>");
     put_number(page, loss_number(result, "ppl", NULL), 5);
+    put_difference(page, json_object_get(result, "ppl_difference"));
     put(page, "<td>");
     put_number(page, loss_number(ratio, "value", NULL), 5);
     put_interval(page, json_object_get(ratio, "ci95"));
     put(page, "<td>");
     put_number(page, loss_number(kld, "mean", NULL), 4);
     put_interval(page, json_object_get(kld, "ci95"));
+    if (json_is_true(json_object_get(result, "at_floor")))
+        put(page, " <span class=small>at the noise floor</span>");
     for (size_t i = 0; i < 3; i++) {
         put(page, "<td>");
         put_number(page, loss_number(kld, shares[i], NULL), 3);
@@ -174,7 +217,8 @@ static void result_row(const struct page *page, size_t candidate, const json_t *
 
 static void result_table(const struct page *page, const char *text)
 {
-    put(page, "<div class=wide><table><tr><th class=l>candidate<th>PPL<th>PPL ratio<th>mean KLD, "
+    put(page, "<div class=wide><table class=tight><tr><th class=l>candidate<th>PPL, change<th>PPL "
+              "ratio<th>mean KLD, "
               "nats<th>median<th>99 %<th>max<th>top-1, %<th>top-5, %<th>top-10, %<th>lost / "
               "won, %<th>&Delta;p rms, points\n");
     for (size_t i = 0; i < json_array_size(list(page, "candidates")); i++) {
@@ -204,7 +248,7 @@ static void pair_item(const struct page *page, const json_t *pair)
     put_number(page, loss_number(pair, "kld_difference", "value", NULL), 3);
     put_interval(page, json_object_get(json_object_get(pair, "kld_difference"), "ci95"));
     put(page, ", ");
-    put_number(page, loss_pair_percent(page->report, pair), 2);
+    put_number(page, loss_pair_percent(page->report, pair), 3);
     put(page, " %");
     if (isfinite(needed) && needed > 0 && needed < 1e6)
         fprintf(page->out, "; about %.0f windows needed", needed);
@@ -308,6 +352,20 @@ static void text_section(const struct page *page, const json_t *text)
 
 /* ---- weights ---- */
 
+static void put_below(const struct page *page, const json_t *candidate)
+{
+    const json_t *worst;
+    double shortfall;
+    size_t count = loss_below_expected(candidate, &worst, &shortfall);
+    if (!count)
+        return;
+    fprintf(page->out, "<br><b>noisier than the type has to be: %zu</b>, the worst ", count);
+    put_text(page, loss_string(worst, "name"));
+    put(page, " (");
+    put_text(page, loss_string(worst, "type"));
+    fprintf(page->out, ") by %.1f dB", shortfall);
+}
+
 static void heat_maps(const struct page *page)
 {
     bool any = false;
@@ -321,10 +379,11 @@ static void heat_maps(const struct page *page)
         put(page, "<figure>");
         drawing_svg_begin(&drawing, page->out, LOSS_SHEET_WIDTH, LOSS_SHEET_HEIGHT,
                           "Noise of the weights by layer and matrix");
-        loss_chart_layers(&drawing, candidate);
+        loss_chart_layers(&drawing, page->report, i);
         drawing_svg_end(&drawing);
         put(page, "<figcaption>");
         put_label(page, i);
+        put_below(page, candidate);
         put(page, "</figcaption></figure>\n");
     }
     put(page, any ? "</div>\n" : "");
@@ -394,7 +453,10 @@ static void words(const struct page *page)
         "<dt>PPL<dd>Perplexity: among how many words the model hesitates on average."
         "<dt>top-k<dd>Share of the base's k likeliest tokens that are among the candidate's k."
         "<dt>lost / won<dd>Tokens that only the base, or only the candidate, puts first "
-        "rightly.<dt>&Delta;p<dd>Change of the probability of the true token.<dt>[ ]<dd>");
+        "rightly.<dt>&Delta;p<dd>Change of the probability of the true token.<dt>at the noise "
+        "floor<dd>The KLD is no more than what the base has against itself when it runs in other "
+        "steps.<dt>types<dd>Share of the weights, and in brackets the number of tensors.<dt>[ "
+        "]<dd>");
     put(page, loss_level(page->report, level));
     put(page, " interval over windows; pairs are compared window by window.</dl>\n");
 }

@@ -127,3 +127,13 @@ struct loss_pair loss_pair_of(const double *a, const double *b, size_t count, do
     pair.chunks_needed = needed > (double)count ? needed : (double)count + 1;
     return pair;
 }
+
+bool loss_at_floor(const double *values, const double *floor, size_t count, double level,
+                   uint64_t seed, double *scratch)
+{
+    double mean, least;
+    struct loss_pair pair = loss_pair_of(values, floor, count, level, seed, scratch);
+    loss_mean(values, count, &mean, NULL, NULL);
+    loss_mean(floor, count, &least, NULL, NULL);
+    return pair.verdict != LOSS_WORSE && mean <= 2 * least;
+}

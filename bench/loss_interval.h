@@ -41,6 +41,11 @@ struct loss_pair {
 struct loss_pair loss_pair_of(const double *a, const double *b, size_t count, double level,
                               uint64_t seed, double *scratch /* [count] */);
 
+/* Is a KLD no more than what the base has against itself? On the same windows: the mean of values
+ * is at most twice that of floor, and the interval of their difference does not lie above 0. */
+bool loss_at_floor(const double *values, const double *floor, size_t count, double level,
+                   uint64_t seed, double *scratch /* [count] */);
+
 /* The t that a Student variable of so many degrees of freedom stays below with this probability
  * (0.5 .. 1). */
 double loss_student(double probability, unsigned degrees);

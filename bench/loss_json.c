@@ -2,9 +2,10 @@
 #include "loss_json.h"
 #include "json_text.h"
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { CONTEXT_TOKENS = 16 };
+enum { CONTEXT_TOKENS = 16, TYPES_MAX = 64 };
 
 json_t *loss_json_real(double value)
 {
@@ -47,6 +48,55 @@ json_t *loss_json_device(const struct lichen_device *device)
 
 /* ---- streams ---- */
 
+struct type_count {
+    const char *name;
+    uint64_t tensors, weights, bytes;
+};
+
+static int compare_types(const void *a, const void *b)
+{
+    const struct type_count *x = a, *y = b;
+    int by_weights = (x->weights < y->weights) - (x->weights > y->weights);
+    return by_weights ? by_weights : strcmp(x->name, y->name);
+}
+
+static void count_type(struct type_count *types, size_t *count, const struct lichen_tensor *tensor)
+{
+    uint64_t weights = 1;
+    size_t at = 0;
+    while (at < *count && strcmp(types[at].name, tensor->type) != 0)
+        at++;
+    if (at == TYPES_MAX)
+        return;
+    if (at == *count)
+        types[(*count)++] = (struct type_count){.name = tensor->type};
+    for (uint32_t i = 0; i < tensor->dim_count; i++)
+        weights *= tensor->dims[i];
+    types[at].tensors++;
+    types[at].weights += weights;
+    types[at].bytes += tensor->size;
+}
+
+/* The file's tensors by type, that of the most weights first. */
+static json_t *json_of_types(const struct lichen_engine *engine, uint32_t tensor_count)
+{
+    struct type_count types[TYPES_MAX];
+    size_t count = 0;
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < tensor_count; i++) {
+        struct lichen_tensor tensor;
+        lichen_tensor(engine, i, &tensor);
+        count_type(types, &count, &tensor);
+    }
+    qsort(types, count, sizeof *types, compare_types);
+    for (size_t i = 0; array && i < count; i++)
+        json_array_append_new(array, json_pack("{s:s, s:I, s:I, s:I}", "type", types[i].name,
+                                               "tensors", (json_int_t)types[i].tensors, "weights",
+                                               (json_int_t)types[i].weights, "bytes",
+                                               (json_int_t)types[i].bytes));
+    return array;
+}
+
 json_t *loss_json_stream(const struct loss_stream *stream, const char *sha256)
 {
     struct lichen_model_info info = {.name = ""};
@@ -56,12 +106,13 @@ json_t *loss_json_stream(const struct loss_stream *stream, const char *sha256)
                          "file", json_of_string(variant->path), "sha256", sha256, "bytes", "bpw",
                          "parameters");
     lichen_model_info(stream->engine, &info);
-    return json_pack("{s:o, s:o, s:o, s:s, s:I, s:f, s:I, s:s, s:s, s:o}", "label",
+    return json_pack("{s:o, s:o, s:o, s:s, s:I, s:f, s:I, s:s, s:s, s:o, s:o}", "label",
                      json_of_string(stream->label), "name", json_of_string(info.name), "file",
                      json_of_string(variant->path), "sha256", sha256, "bytes",
                      (json_int_t)info.file_size, "bpw", info.bits_per_weight, "parameters",
                      (json_int_t)info.parameters, "kv", loss_kv_name(variant->kv), "activations",
-                     loss_activations_name(variant->activations), "device",
+                     loss_activations_name(variant->activations), "types",
+                     json_of_types(stream->engine, info.tensor_count), "device",
                      loss_json_device(lichen_engine_device(stream->engine)));
 }
 
@@ -124,8 +175,10 @@ static json_t *json_of_worst_token(const struct loss_series *series, size_t stre
                                    const struct lichen_engine *words)
 {
     const struct loss_windows *windows = &series->windows;
-    size_t chunk = number / windows->scored, position = windows->first + number % windows->scored;
-    const int32_t *target = windows->ids + chunk * windows->stride + position + 1;
+    uint32_t chunk = loss_window_of(windows, number);
+    struct loss_window window = loss_window_at(windows, chunk);
+    size_t position = window.first + (number - window.at);
+    const int32_t *target = windows->ids + (size_t)chunk * windows->stride + position + 1;
     size_t before = position + 1 < CONTEXT_TOKENS ? position + 1 : CONTEXT_TOKENS;
     const struct loss_base_token *base = &series->base[number];
     const struct loss_token *token = &series->tokens[stream][number];
@@ -168,7 +221,8 @@ static void add_perplexity(json_t *result, const struct loss_figures *figures)
                                   loss_json_interval(figures->ratio)));
     json_object_set_new(result, "ln_ppl_ratio", json_of_estimate(&figures->ln_ratio));
     json_object_set_new(result, "ppl_difference",
-                        json_pack("{s:o, s:o}", "value", loss_json_real(figures->difference),
+                        json_pack("{s:o, s:o, s:o}", "value", loss_json_real(figures->difference),
+                                  "ci95", loss_json_interval(figures->difference_interval),
                                   "iid_se", loss_json_real(figures->difference_error)));
     json_object_set_new(result, "correlation", loss_json_real(figures->correlation));
 }

@@ -3,6 +3,7 @@
 #include "json_text.h"
 #include "loss_json.h"
 #include "loss_views.h"
+#include "loss_window.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +144,25 @@ static double *chunk_means(const json_t *result, size_t count)
     return means;
 }
 
+/* Strided windows score unequally many positions. A report whose numbers are not those of such
+ * windows (one of an earlier lichen) has equal ones. */
+static void weigh(const json_t *report, const json_t *text, double *means, size_t count)
+{
+    double ctx = loss_number(report, "ctx", NULL), stride = loss_stride(report);
+    double tokens = loss_number(text, "tokens", NULL), chunks = (double)count;
+    if (!(stride >= 1 && ctx > stride && ctx <= INT32_MAX && tokens <= INT32_MAX &&
+          (chunks - 1) * stride + ctx - stride < tokens))
+        return;
+    const struct loss_windows windows = {.count = (size_t)tokens,
+                                         .ctx = (uint32_t)ctx,
+                                         .stride = (uint32_t)stride,
+                                         .chunks = (uint32_t)count,
+                                         .scored = (uint32_t)stride,
+                                         .strided = true};
+    if ((double)loss_windows_scored(&windows, windows.chunks) == loss_number(text, "scored", NULL))
+        loss_windows_weigh(&windows, windows.chunks, means);
+}
+
 static void add_pair(json_t *report, const json_t *text, size_t a, size_t b)
 {
     const char *name = loss_string(text, "name");
@@ -153,6 +173,8 @@ static void add_pair(json_t *report, const json_t *text, size_t a, size_t b)
     double *y = chunk_means(loss_result(json_array_get(candidates, b), name), count);
     double *scratch = x && y ? malloc(count * sizeof *scratch) : NULL;
     if (scratch) {
+        weigh(report, text, x, count);
+        weigh(report, text, y, count);
         struct loss_pair pair =
             loss_pair_of(x, y, count, loss_level_of(report), seed_of(report), scratch);
         json_array_append_new(json_object_get(report, "pairs"), loss_json_pair(a, b, name, &pair));

@@ -99,6 +99,14 @@ static size_t heat_count(const json_t *report)
     return count;
 }
 
+static void sheet_text(struct drawing *drawing, double x, double y, const char *text)
+{
+    char fitted[512];
+    const struct canvas_text style = {.size = 13};
+    canvas_text_fit(&style, text, (float)(LOSS_SHEET_WIDTH - x), fitted, sizeof fitted);
+    drawing_text(drawing, x, y, 13, CANVAS_START, false, INK, fitted);
+}
+
 static void draw_heat(struct page *page)
 {
     struct drawing drawing;
@@ -106,7 +114,7 @@ static void draw_heat(struct page *page)
     const json_t *candidates = json_object_get(page->report, "candidates");
     for (size_t i = 0; i < json_array_size(candidates); i++) {
         const json_t *candidate = json_array_get(candidates, i);
-        char title[32];
+        char title[192];
         if (!has_tensors(candidate))
             continue;
         if (column == COLUMNS) {
@@ -114,11 +122,11 @@ static void draw_heat(struct page *page)
             page->y += LOSS_SHEET_HEIGHT + 26 + GAP;
         }
         sheet(page, column, &drawing);
-        snprintf(title, sizeof title, "%zu", i + 1);
+        snprintf(title, sizeof title, "%zu  %.150s", i + 1, loss_string(candidate, "label"));
         drawing_fill(&drawing, 0, 1, 11, 12, loss_colors[i % LOSS_COLORS]);
-        drawing_text(&drawing, 16, 11, 13, CANVAS_START, false, INK, title);
+        sheet_text(&drawing, 16, 11, title);
         drawing.y += 18 * picture_scale;
-        loss_chart_layers(&drawing, candidate);
+        loss_chart_layers(&drawing, page->report, i);
         column++;
     }
 }

@@ -166,27 +166,43 @@ static bool begin_floor(struct report *report, struct fault *fault)
 
 /* ---- what needs no text, and the long answer ---- */
 
+/* Does an earlier stream, the base's among them, have the same file? */
+static bool is_again(const struct report *report, size_t stream)
+{
+    for (size_t i = 0; i < stream; i++)
+        if (strcmp(report->streams.items[stream].variant.path,
+                   report->streams.items[i].variant.path) == 0)
+            return true;
+    return false;
+}
+
 static bool compare_weights(struct report *report, const struct calibration *calibration,
                             struct fault *fault)
 {
     const struct loss_request *request = report->request;
-    for (size_t i = 1; i < report->candidates_end; i++) {
-        const char *path = report->streams.items[i].variant.path;
-        json_t *tensors = NULL, *candidate = json_array_get(report->candidates, i - 1);
-        bool known = strcmp(path, request->base.path) == 0;
-        for (size_t k = 1; k < i && !known; k++)
-            known = strcmp(path, report->streams.items[k].variant.path) == 0;
-        if (known) /* the same file once more, or the base's */
-            continue;
-        request->activity(request->context, "weights of", report_file_name(path));
-        if (!loss_tensors(request->base.path, path, calibration, report->parallel,
-                          request->engine_options.progress,
-                          request->engine_options.progress_context, &tensors, fault))
-            return false;
-        if (json_object_set_new(candidate, "tensors", tensors) != 0)
-            return report_no_memory(fault);
-    }
-    return true;
+    const struct loss_tensors_options options = {
+        .calibration = calibration,
+        .parallel = report->parallel,
+        .progress = request->engine_options.progress,
+        .context = request->engine_options.progress_context,
+    };
+    const char *paths[LOSS_STREAM_MAX];
+    json_t *owners[LOSS_STREAM_MAX], *tensors[LOSS_STREAM_MAX];
+    size_t count = 0;
+    for (size_t i = 1; i < report->candidates_end; i++)
+        if (!is_again(report, i)) {
+            owners[count] = json_array_get(report->candidates, i - 1);
+            paths[count++] = report->streams.items[i].variant.path;
+        }
+    if (!count)
+        return true;
+    request->activity(request->context, "comparing", "weights");
+    if (!loss_tensors(request->base.path, paths, count, &options, tensors, fault))
+        return false;
+    bool done = true;
+    for (size_t i = 0; i < count; i++) /* takes every reference */
+        done = json_object_set_new(owners[i], "tensors", tensors[i]) == 0 && done;
+    return done || report_no_memory(fault);
 }
 
 static bool run_tensors(struct report *report, struct fault *fault)

@@ -73,8 +73,10 @@ static bool add_figures(struct report *report, const struct text *text, size_t s
     if (!loss_figures_of(series, stream, chunks, report->request->level, report->request->seed,
                          &figures, fault))
         return false;
-    if (klds)
+    if (klds) {
         memcpy(klds, figures.kld_chunks, chunks * sizeof *klds);
+        loss_windows_weigh(&series->windows, chunks, klds);
+    }
     json_t *result =
         stream ? loss_json_result(text->name, &figures, series, stream, report_words(report))
                : loss_json_base_result(text->name, &figures);
@@ -82,7 +84,7 @@ static bool add_figures(struct report *report, const struct text *text, size_t s
     return report_append(results, result, fault);
 }
 
-/* Every pair of candidates; klds: [candidates, chunks]. */
+/* Every pair of candidates; klds: [candidates, chunks], weighed. */
 static bool add_pairs(struct report *report, const struct text *text, const double *klds,
                       double *scratch, struct fault *fault)
 {
@@ -99,6 +101,38 @@ static bool add_pairs(struct report *report, const struct text *text, const doub
     return true;
 }
 
+/* The first count means of windows of a text's newest result. */
+static void newest_klds(const json_t *results, size_t count, double *klds)
+{
+    const json_t *result = json_array_get(results, json_array_size(results) - 1);
+    const json_t *array = json_object_get(result, "kld_chunks");
+    for (size_t i = 0; i < count; i++)
+        klds[i] = loss_number(json_array_get(array, i), NULL);
+}
+
+/* Says of every candidate whether its KLD is that of the base against itself, on the windows that
+ * the floor has. */
+static bool mark_floor(struct report *report, struct fault *fault)
+{
+    const json_t *floors = results_of(report->floor);
+    const json_t *floor = json_array_get(floors, json_array_size(floors) - 1);
+    size_t count = json_array_size(json_object_get(floor, "kld_chunks"));
+    double *memory = calloc(3 * count + 1, sizeof *memory);
+    if (!memory)
+        return report_no_memory(fault);
+    newest_klds(floors, count, memory);
+    for (size_t i = 1; i < report->candidates_end; i++) {
+        json_t *results = results_of(json_array_get(report->candidates, i - 1));
+        newest_klds(results, count, memory + count);
+        bool at = loss_at_floor(memory + count, memory, count, report->request->level,
+                                report->request->seed, memory + 2 * count);
+        json_object_set_new(json_array_get(results, json_array_size(results) - 1), "at_floor",
+                            json_boolean(at));
+    }
+    free(memory);
+    return true;
+}
+
 static bool add_streams(struct report *report, const struct text *text, double *klds,
                         struct fault *fault)
 {
@@ -109,18 +143,19 @@ static bool add_streams(struct report *report, const struct text *text, double *
         if (!add_figures(report, text, i, results_of(json_array_get(report->candidates, i - 1)),
                          klds + (i - 1) * chunks, fault))
             return false;
-    return !report->floor || add_figures(report, text, report->candidates_end,
-                                         results_of(report->floor), NULL, fault);
+    return !report->floor || (add_figures(report, text, report->candidates_end,
+                                          results_of(report->floor), NULL, fault) &&
+                              mark_floor(report, fault));
 }
 
 /* What the chunks done say. */
 static bool add_text(struct report *report, const struct text *text, struct fault *fault)
 {
     uint32_t chunks = text->series.chunks;
-    json_t *about =
-        json_pack("{s:o, s:s, s:I, s:I, s:I}", "name", json_of_text(text->name, strlen(text->name)),
-                  "sha256", text->hash, "chunks", (json_int_t)chunks, "tokens",
-                  (json_int_t)text->ids.count, "scored", (json_int_t)chunks * text->windows.scored);
+    json_t *about = json_pack("{s:o, s:s, s:I, s:I, s:I}", "name",
+                              json_of_text(text->name, strlen(text->name)), "sha256", text->hash,
+                              "chunks", (json_int_t)chunks, "tokens", (json_int_t)text->ids.count,
+                              "scored", (json_int_t)loss_windows_scored(&text->windows, chunks));
     double *klds = calloc(report->candidates_end * (size_t)chunks, sizeof *klds);
     double *scratch = calloc(chunks, sizeof *scratch);
     bool done = (klds && scratch) || report_no_memory(fault);

@@ -9,9 +9,11 @@ struct run {
     const struct loss_run_options *options;
     struct loss_series *series;
     struct loss_progress progress;
-    int32_t *tokens;                                           /* [ctx], the window */
-    uint32_t chunk;                                            /* window */
+    int32_t *tokens; /* [ctx], the window */
+    uint32_t chunk;  /* window's number */
+    struct loss_window window;
     uint32_t position;                                         /* of the first row held */
+    size_t stream;                                             /* whose rows are held */
     double nll_sum[LOSS_STREAM_MAX], kld_sum[LOSS_STREAM_MAX]; /* over the chunks done */
 };
 
@@ -25,7 +27,7 @@ static bool runs(const struct loss_streams *streams, size_t i, uint32_t chunk)
 static bool series_init(struct loss_series *series, const struct loss_windows *windows,
                         const struct loss_streams *streams, struct fault *fault)
 {
-    size_t count = (size_t)windows->chunks * windows->scored;
+    size_t count = loss_windows_scored(windows, windows->chunks);
     *series = (struct loss_series){.windows = *windows};
     series->base = calloc(count, sizeof *series->base);
     bool got = series->base != NULL;
@@ -44,43 +46,37 @@ void loss_series_free(struct loss_series *series)
     memset(series, 0, sizeof *series);
 }
 
-/* ---- one piece: the same rows of all streams ---- */
+/* ---- one piece: the same rows of all streams, one after the other ---- */
 
 static void compare_row(void *context, uint32_t item, uint32_t thread)
 {
     (void)thread;
     struct run *run = context;
     struct loss_streams *streams = run->streams;
-    const struct loss_windows *windows = &run->series->windows;
     uint32_t vocab = streams->vocab, position = run->position + item;
-    size_t at = (size_t)run->chunk * windows->scored + position - windows->first;
+    size_t at = run->window.at + position - run->window.first;
     int32_t target = run->tokens[position + 1];
-    const struct loss_stream *base = &streams->items[0];
+    const struct loss_stream *base = &streams->items[0], *stream = &streams->items[run->stream];
     const float *base_row = base->rows + (size_t)item * vocab;
-    loss_row_read(base_row, vocab, base->file != NULL, &base->about[item]);
-    loss_row_score(base_row, &base->about[item], target, &run->series->base[at]);
-    for (size_t i = 1; i < streams->count; i++) {
-        const struct loss_stream *stream = &streams->items[i];
-        const float *row = stream->rows + (size_t)item * vocab;
-        if (!runs(streams, i, run->chunk))
-            continue;
-        loss_row_read(row, vocab, false, &stream->about[item]);
+    const float *row = stream->rows + (size_t)item * vocab;
+    loss_row_read(row, vocab, stream->file != NULL, &stream->about[item]);
+    if (run->stream == 0)
+        loss_row_score(row, &stream->about[item], target, &run->series->base[at]);
+    else
         loss_row_compare(base_row, &base->about[item], row, &stream->about[item], vocab, target,
-                         &run->series->tokens[i][at]);
-    }
+                         &run->series->tokens[run->stream][at]);
 }
 
 static bool check_rows(const struct run *run, uint32_t count, struct fault *fault)
 {
-    for (size_t i = 0; i < run->streams->count; i++)
-        for (uint32_t row = 0; row < count; row++)
-            if (runs(run->streams, i, run->chunk) && !run->streams->items[i].about[row].finite)
-                return fault_set(fault, FAULT_FORMAT,
-                                 "%s: its logits are no numbers at token %u of window %u: the "
-                                 "file or the device is broken (lichen loss with device=cpu "
-                                 "tells which)",
-                                 run->streams->items[i].variant.path,
-                                 (unsigned)(run->position + row), (unsigned)run->chunk);
+    const struct loss_stream *stream = &run->streams->items[run->stream];
+    for (uint32_t row = 0; row < count; row++)
+        if (!stream->about[row].finite)
+            return fault_set(fault, FAULT_FORMAT,
+                             "%s: its logits are no numbers at token %u of window %u: the file or "
+                             "the device is broken (lichen loss with device=cpu tells which)",
+                             stream->variant.path, (unsigned)(run->position + row),
+                             (unsigned)run->chunk);
     return true;
 }
 
@@ -104,22 +100,24 @@ static bool report_progress(struct run *run, uint64_t tokens, struct fault *faul
 
 static bool run_piece(struct run *run, uint32_t count, struct fault *fault)
 {
-    const struct loss_windows *windows = &run->series->windows;
-    bool begins = run->position == windows->first;
-    uint64_t fed = count + (begins ? windows->first : 0);
-    for (size_t i = 0; i < run->streams->count; i++) {
-        struct loss_stream *stream = &run->streams->items[i];
-        if (!runs(run->streams, i, run->chunk))
+    uint32_t first = run->window.first;
+    bool begins = run->position == first;
+    uint64_t fed = count + (begins ? first : 0);
+    for (run->stream = 0; run->stream < run->streams->count; run->stream++) {
+        struct loss_stream *stream = &run->streams->items[run->stream];
+        if (!runs(run->streams, run->stream, run->chunk))
             continue;
         if (begins)
             loss_stream_begin(stream);
-        if (!loss_stream_rows(run->streams, stream, run->tokens, run->chunk, windows->first,
-                              run->position, count, fault) ||
+        if (!loss_stream_rows(run->streams, stream, run->tokens, run->chunk, first, run->position,
+                              count, fault) ||
             !report_progress(run, fed, fault))
             return false;
+        parallel_for(run->options->parallel, count, compare_row, run);
+        if (!check_rows(run, count, fault))
+            return false;
     }
-    parallel_for(run->options->parallel, count, compare_row, run);
-    return check_rows(run, count, fault) && write_rows(run, count, fault);
+    return write_rows(run, count, fault);
 }
 
 /* ---- windows ---- */
@@ -127,15 +125,15 @@ static bool run_piece(struct run *run, uint32_t count, struct fault *fault)
 static void running_figures(struct run *run)
 {
     const struct loss_series *series = run->series;
-    size_t scored = series->windows.scored, first = (size_t)run->chunk * scored;
+    size_t first = run->window.at, end = first + run->window.scored;
     for (size_t i = 0; i < run->streams->count; i++) {
         if (!runs(run->streams, i, run->chunk))
             continue;
-        for (size_t k = first; k < first + scored; k++) {
+        for (size_t k = first; k < end; k++) {
             run->nll_sum[i] += i ? series->tokens[i][k].nll : series->base[k].nll;
             run->kld_sum[i] += i ? series->tokens[i][k].kld : 0;
         }
-        double count = (double)(first + scored);
+        double count = (double)end;
         run->progress.nll[i] = run->nll_sum[i] / count;
         run->progress.kld[i] = run->kld_sum[i] / count;
     }
@@ -145,9 +143,10 @@ static void running_figures(struct run *run)
 static bool run_window(struct run *run, struct fault *fault)
 {
     const struct loss_windows *windows = &run->series->windows;
-    uint32_t end = windows->first + windows->scored, piece = run->streams->piece;
+    run->window = loss_window_at(windows, run->chunk);
+    uint32_t end = run->window.first + run->window.scored, piece = run->streams->piece;
     loss_window_tokens(windows, run->chunk, run->tokens);
-    for (run->position = windows->first; run->position < end; run->position += piece)
+    for (run->position = run->window.first; run->position < end; run->position += piece)
         if (!run_piece(run, end - run->position < piece ? end - run->position : piece, fault))
             return false;
     run->series->chunks = run->chunk + 1;
@@ -163,7 +162,8 @@ static void progress_init(struct run *run)
     for (size_t i = 0; i < run->streams->count; i++) {
         uint32_t limit = run->streams->items[i].variant.chunks_max;
         uint32_t chunks = limit && limit < windows->chunks ? limit : windows->chunks;
-        run->progress.total += (uint64_t)chunks * (windows->ctx - 1);
+        for (uint32_t k = 0; k < chunks; k++)
+            run->progress.total += loss_window_at(windows, k).size - 1;
         run->progress.nll[i] = run->progress.kld[i] = NAN;
     }
 }

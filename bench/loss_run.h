@@ -1,5 +1,5 @@
 /* loss_run.h: base and candidates in lock-step over the windows of one text: a few rows of the
- * base, the same rows of every candidate, compared, dropped. What stays is one record a scored
+ * base, then the same rows of each candidate, compared, dropped. What stays is one record a scored
  * token. Memory: the streams' rows (loss_stream.h) and sizeof(struct loss_token) a token and
  * candidate. */
 #ifndef LICHEN_LOSS_RUN_H

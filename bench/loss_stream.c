@@ -4,7 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS_BYTES = 16 << 20, PIECE_LEAST = 8, PIECE_MOST = 128, PACKED_BATCH = 8 };
+enum {
+    ROWS_BYTES = 16 << 20,
+    PIECE_LEAST = 8,
+    PIECE_MOST = 128,
+    PACKED_BATCH = 8,
+    HOST_BATCH = 32 /* of the C executor, whose activations lie beside the weights */
+};
 
 const char *loss_kv_name(enum lichen_kv kv)
 {
@@ -68,6 +74,7 @@ static bool open_engine(struct loss_streams *streams, struct loss_stream *stream
     options.model = stream->variant.path;
     options.device = stream->variant.device;
     options.activations = stream->variant.activations;
+    options.vocabulary = streams->engine_count ? streams->engines[0] : NULL;
     if (!lichen_engine_open(&options, &stream->engine, fault))
         return false;
     streams->engines[streams->engine_count++] = stream->engine;
@@ -108,6 +115,17 @@ bool loss_streams_add_file(struct loss_streams *streams, const char *path, struc
     return true;
 }
 
+/* Tokens a run; 0 = as the engine chooses. 8- and 16-bit activations are the kernels of an answer,
+ * used for 8 tokens at most; a longer run would quietly be one in floats. */
+static uint32_t batch_of(const struct loss_variant *variant)
+{
+    if (variant->batch)
+        return variant->batch;
+    if (variant->activations != LICHEN_ACTIVATIONS_FLOAT)
+        return PACKED_BATCH;
+    return same_text(variant->device, "cpu") ? HOST_BATCH : 0;
+}
+
 static bool open_session(struct loss_streams *streams, struct loss_stream *stream, uint32_t ctx,
                          struct fault *fault)
 {
@@ -117,36 +135,25 @@ static bool open_session(struct loss_streams *streams, struct loss_stream *strea
     lichen_session_defaults(&options);
     options.context = ctx;
     options.kv = stream->variant.kv;
-    options.batch = stream->variant.batch;
-    /* 8- and 16-bit activations are the kernels of an answer, used for 8 tokens at most; a longer
-     * run would quietly be one in floats. */
-    if (!options.batch && stream->variant.activations != LICHEN_ACTIVATIONS_FLOAT)
-        options.batch = PACKED_BATCH;
+    options.batch = batch_of(&stream->variant);
     options.outputs = streams->piece;
     options.sampler.temperature = 0;
     return lichen_session_open(stream->engine, &options, &stream->session, fault);
 }
 
-/* A session holds its rows once more in the device's memory; where that is the host's, both count.
- */
-static size_t rows_budget(const struct loss_streams *streams)
-{
-    for (size_t i = 0; i < streams->engine_count; i++)
-        if (lichen_device_is_processor(lichen_engine_device(streams->engines[i])))
-            return ROWS_BYTES / 2;
-    return ROWS_BYTES;
-}
-
 bool loss_streams_open(struct loss_streams *streams, uint32_t ctx, struct fault *fault)
 {
     size_t row = streams->vocab * sizeof(float);
-    size_t piece = rows_budget(streams) / row / streams->count;
+    size_t piece = ROWS_BYTES / row / (streams->count + 2);
     piece = piece < PIECE_LEAST ? PIECE_LEAST : piece;
     piece = piece > PIECE_MOST ? PIECE_MOST : piece;
     streams->piece = piece < ctx ? (uint32_t)piece : ctx;
+    streams->items[0].rows = malloc(streams->piece * row);
+    streams->shared = malloc(streams->piece * row);
     for (size_t i = 0; i < streams->count; i++) {
         struct loss_stream *stream = &streams->items[i];
-        stream->rows = malloc(streams->piece * row);
+        if (i)
+            stream->rows = streams->shared;
         stream->about = malloc(streams->piece * sizeof *stream->about);
         if (!stream->rows || !stream->about)
             return fault_set(fault, FAULT_MEMORY, "out of memory for %u rows of logits",
@@ -164,20 +171,23 @@ void loss_streams_shut(struct loss_streams *streams)
     for (size_t i = 0; i < LOSS_STREAM_MAX; i++) {
         struct loss_stream *stream = &streams->items[i];
         lichen_session_close(stream->session);
-        free(stream->rows);
+        if (i == 0)
+            free(stream->rows);
         free(stream->about);
         stream->session = NULL;
         stream->rows = NULL;
         stream->about = NULL;
     }
+    free(streams->shared);
+    streams->shared = NULL;
 }
 
 void loss_streams_close(struct loss_streams *streams)
 {
     loss_streams_shut(streams);
     loss_logits_close(streams->items[0].file);
-    for (size_t i = 0; i < streams->engine_count; i++)
-        lichen_engine_close(streams->engines[i]);
+    for (size_t i = streams->engine_count; i > 0; i--) /* the first one's tokenizer serves all */
+        lichen_engine_close(streams->engines[i - 1]);
     memset(streams, 0, sizeof *streams);
 }
 

@@ -66,6 +66,21 @@ static void answer_size(const json_t *report, const json_t *stream, bool base, F
             loss_number(stream, "bytes", NULL) / 1e6);
 }
 
+/* "Q4_K 62 %, Q6_K 38 %", of the weights. */
+static void answer_types(const json_t *report, const json_t *stream, bool base, FILE *out)
+{
+    (void)report;
+    (void)base;
+    const json_t *types = json_object_get(stream, "types");
+    double all = loss_number(stream, "parameters", NULL);
+    for (size_t i = 0; i < json_array_size(types); i++) {
+        const json_t *type = json_array_get(types, i);
+        char name[128], share[48];
+        fprintf(out, "%s%s %s %%", i ? ", " : "", shown(loss_string(type, "type"), name),
+                number(share, "3", 100 * loss_number(type, "weights", NULL) / all));
+    }
+}
+
 static void answer_speed(const json_t *report, const json_t *stream, bool base, FILE *out)
 {
     (void)report;
@@ -120,6 +135,8 @@ static void four_answers(const json_t *report, FILE *out)
     if (json_array_size(json_object_get(report, "texts")))
         answer(report, "score", answer_score, "results", out);
     answer(report, "size", answer_size, "bytes", out);
+    if (any(report, "types"))
+        answer(report, "types", answer_types, "types", out);
     if (any(report, "speed"))
         answer(report, "speed", answer_speed, "speed", out);
     if (any(report, "stability"))
@@ -187,7 +204,7 @@ static void pair_line(const json_t *report, const json_t *pair, FILE *out)
         fprintf(out, "  %s and %s are not distinguishable", a, b);
     else
         fprintf(out, "  %s is %s than %s", a, verdict, b);
-    fprintf(out, ": KLD difference %s, %.2g %%", difference, loss_pair_percent(report, pair));
+    fprintf(out, ": KLD difference %s, %.3g %%", difference, loss_pair_percent(report, pair));
     if (same && isfinite(needed) && needed < 1e6)
         fprintf(out, "; about %.0f windows needed", needed);
     fputc('\n', out);
@@ -226,6 +243,23 @@ static void text_pairs(const json_t *report, const char *name, FILE *out)
             pair_line(report, json_array_get(pairs, i), out);
 }
 
+/* "  a, b: at the noise floor" */
+static void text_at_floor(const json_t *report, const char *name, FILE *out)
+{
+    char label[128];
+    bool any_is = false;
+    const json_t *candidates = json_object_get(report, "candidates");
+    for (size_t i = 0; i < json_array_size(candidates); i++) {
+        const json_t *candidate = json_array_get(candidates, i);
+        if (!json_is_true(json_object_get(loss_result(candidate, name), "at_floor")))
+            continue;
+        fprintf(out, "%s%s", any_is ? ", " : "  ", shown(loss_string(candidate, "label"), label));
+        any_is = true;
+    }
+    if (any_is)
+        fputs(": at the noise floor\n", out);
+}
+
 static void text_floor(const json_t *report, const char *name, FILE *out)
 {
     const json_t *floor = loss_result(json_object_get(report, "floor"), name);
@@ -254,6 +288,7 @@ static void text_table(const json_t *report, const json_t *text, FILE *out)
     }
     text_pairs(report, name, out);
     text_floor(report, name, out);
+    text_at_floor(report, name, out);
     text_excess(report, out);
     text_activations(report, out);
     fputc('\n', out);
@@ -297,6 +332,10 @@ static void details_of(const json_t *candidate, const json_t *result, FILE *out)
            loss_number(result, "ln_ppl_ratio", "iid_se", NULL), 1, out);
     detail("Mean PPL(Q)-PPL(base)", loss_number(result, "ppl_difference", "value", NULL),
            loss_number(result, "ppl_difference", "iid_se", NULL), 1, out);
+    char interval[64];
+    fprintf(out, "%-30s: %s\n", "PPL(Q)-PPL(base), interval",
+            with_interval(interval, loss_number(result, "ppl_difference", "value", NULL),
+                          json_object_get(json_object_get(result, "ppl_difference"), "ci95")));
     detail("Mean    KLD", loss_number(kld, "mean", NULL), loss_number(kld, "iid_se", NULL), 1, out);
     detail_shares("KLD", kld, 1, out);
     detail("Mean    Δp (%)", loss_number(dp, "mean", NULL), loss_number(dp, "iid_se", NULL), 100,
@@ -313,11 +352,36 @@ static void details_of(const json_t *candidate, const json_t *result, FILE *out)
 
 /* ---- weights ---- */
 
+/* Also without --layers: such a matrix is a mistake of whoever made the file. */
+static void weights_below(const json_t *report, FILE *out)
+{
+    char label[128], name[128];
+    bool any_is = false;
+    const json_t *candidates = json_object_get(report, "candidates");
+    for (size_t i = 0; i < json_array_size(candidates); i++) {
+        const json_t *candidate = json_array_get(candidates, i), *worst;
+        double shortfall;
+        size_t count = loss_below_expected(candidate, &worst, &shortfall);
+        if (!count)
+            continue;
+        any_is = true;
+        fprintf(out,
+                "%s: %zu matri%s noisier than %s type has to be, the worst %s (%s) by %.1f dB\n",
+                shown(loss_string(candidate, "label"), label), count, count == 1 ? "x" : "ces",
+                count == 1 ? "its" : "their", shown(loss_string(worst, "name"), name),
+                loss_string(worst, "type"), shortfall);
+    }
+    if (any_is)
+        fputc('\n', out);
+}
+
 static void tensor_line(const json_t *tensor, FILE *out)
 {
-    char name[128], noise[48], rmse[48], error[48], cosine[48];
-    fprintf(out, "%-34.34s %-6s %8s %9s %9s %9s\n", shown(loss_string(tensor, "name"), name),
+    char name[128], noise[48], expected[48], rmse[48], error[48], cosine[48];
+    fprintf(out, "%-34.34s %-6s %8s %8s%s %9s %9s %9s\n", shown(loss_string(tensor, "name"), name),
             loss_string(tensor, "type"), number(noise, "2", loss_number(tensor, "sqnr_db", NULL)),
+            number(expected, "2", loss_number(tensor, "sqnr_expected_db", NULL)),
+            json_is_true(json_object_get(tensor, "below_expected")) ? "!" : " ",
             number(rmse, "4", loss_number(tensor, "relative_rmse", NULL)),
             number(error, "4", loss_number(tensor, "output_error", NULL)),
             number(cosine, "6", loss_number(tensor, "output_cosine", NULL)));
@@ -329,8 +393,9 @@ static void tensor_table(const json_t *candidate, FILE *out)
     const json_t *tensors = json_object_get(candidate, "tensors");
     if (json_array_size(tensors) == 0)
         return;
-    fprintf(out, "%s\n%-34s %-6s %8s %9s %9s %9s\n", shown(loss_string(candidate, "label"), label),
-            "matrix", "type", "SQNR, dB", "rel. RMSE", "output", "cosine");
+    fprintf(out, "%s\n%-34s %-6s %8s %8s  %9s %9s %9s\n",
+            shown(loss_string(candidate, "label"), label), "matrix", "type", "SQNR, dB", "expected",
+            "rel. RMSE", "output", "cosine");
     for (size_t i = 0; i < json_array_size(tensors); i++)
         tensor_line(json_array_get(tensors, i), out);
     fputc('\n', out);
@@ -343,6 +408,7 @@ void loss_table(const json_t *report, bool details, bool layers, FILE *stream)
     four_answers(report, stream);
     for (size_t i = 0; i < json_array_size(texts); i++)
         text_table(report, json_array_get(texts, i), stream);
+    weights_below(report, stream);
     for (size_t i = 0; layers && i < json_array_size(candidates); i++)
         tensor_table(json_array_get(candidates, i), stream);
     for (size_t i = 0; details && i < json_array_size(candidates); i++) {

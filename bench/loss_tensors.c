@@ -1,10 +1,13 @@
-/* loss_tensors.c: decodes both files piece by piece. */
+/* loss_tensors.c: decodes the files piece by piece, each piece of the base once for all candidates.
+ */
 #include "loss_tensors.h"
 #include "calibration.h"
+#include "encode.h"
 #include "gguf.h"
 #include "loss_json.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PIECE_WEIGHTS = 1 << 18 }; /* about so many weights a piece, whole rows */
 
@@ -54,19 +57,44 @@ void loss_output_add(struct loss_weights *sums, const float *base, const float *
     }
 }
 
+/* ---- what the type should give ---- */
+
+void loss_expected_add(struct loss_weights *sums, enum dtype dtype, const float *base,
+                       const float *candidate, uint32_t columns, void *blocks)
+{
+    struct encode_stats stats = {0};
+    if (!encode_supported(dtype))
+        return;
+    encode_row(dtype, base, NULL, columns, blocks, &stats);
+    sums->expected_error += stats.error;
+    for (size_t i = 0; i < columns; i++) {
+        double e = (double)candidate[i] - (double)base[i];
+        sums->sampled_error += e * e;
+    }
+}
+
+double loss_shortfall_db(const struct loss_weights *sums)
+{
+    if (!(sums->expected_error > 0) || !(sums->sampled_error > 0))
+        return (double)NAN;
+    return 10 * log10(sums->sampled_error / sums->expected_error);
+}
+
 /* ---- a piece of a tensor ---- */
 
 struct side {
-    const struct gguf *gguf;
-    const struct gguf_tensor *tensor;
+    struct gguf *gguf;                /* own */
+    const struct gguf_tensor *tensor; /* NULL = not compared */
 };
 
 struct work {
-    struct side base, candidate;
+    struct side base;
+    struct side *candidates; /* [count], own */
+    size_t count;
     const float *diagonal; /* [columns], the calibration's; NULL = unknown */
     float *matrix;         /* [columns, columns], own; NULL = unknown */
     uint64_t rows_a_piece;
-    struct loss_weights *pieces; /* [piece_count] */
+    struct loss_weights *pieces; /* [piece_count, count] */
     struct fault *faults;        /* [piece_count] */
 };
 
@@ -88,24 +116,58 @@ static bool read_rows(const struct side *side, uint64_t first, uint64_t rows, fl
     return done;
 }
 
+/* Of the piece that begins with row first. */
+static bool sample_rows(const struct work *work, const struct gguf_tensor *tensor,
+                        const float *base, const float *candidate, uint64_t first, uint64_t rows,
+                        struct loss_weights *sums, struct fault *fault)
+{
+    uint64_t step = (tensor->rows + LOSS_SAMPLED - 1) / LOSS_SAMPLED;
+    uint64_t next = (first + step - 1) / step * step, columns = tensor->dims[0];
+    if (!encode_supported(tensor->dtype) || columns > UINT32_MAX || next >= first + rows)
+        return true;
+    void *blocks = malloc((size_t)tensor->row_size);
+    if (!blocks)
+        return fault_set(fault, FAULT_MEMORY, "out of memory for a row of %s",
+                         work->base.tensor->name);
+    for (uint64_t row = next; row < first + rows; row += step)
+        loss_expected_add(sums, tensor->dtype, base + (row - first) * columns,
+                          candidate + (row - first) * columns, (uint32_t)columns, blocks);
+    free(blocks);
+    return true;
+}
+
+static void compare_rows(const struct work *work, const float *base, const float *candidate,
+                         uint64_t rows, struct loss_weights *sums)
+{
+    size_t columns = (size_t)work->base.tensor->dims[0];
+    loss_weights_add(sums, base, candidate, (size_t)rows * columns);
+    for (size_t i = 0; i < rows; i++)
+        loss_output_add(sums, base + i * columns, candidate + i * columns, columns, work->matrix,
+                        work->diagonal);
+}
+
 static void compare_piece(void *context, uint32_t item, uint32_t thread)
 {
     (void)thread;
     struct work *work = context;
-    const struct gguf_tensor *tensor = work->base.tensor;
-    uint64_t first = item * work->rows_a_piece, rows = tensor->rows - first;
+    uint64_t first = item * work->rows_a_piece, rows = work->base.tensor->rows - first;
     rows = rows < work->rows_a_piece ? rows : work->rows_a_piece;
-    float *base = NULL, *candidate = NULL;
-    if (read_rows(&work->base, first, rows, &base, &work->faults[item]) &&
-        read_rows(&work->candidate, first, rows, &candidate, &work->faults[item])) {
-        size_t columns = (size_t)tensor->dims[0];
-        loss_weights_add(&work->pieces[item], base, candidate, (size_t)rows * columns);
-        for (size_t i = 0; i < rows; i++)
-            loss_output_add(&work->pieces[item], base + i * columns, candidate + i * columns,
-                            columns, work->matrix, work->diagonal);
+    struct fault *fault = &work->faults[item];
+    float *base = NULL;
+    bool done = read_rows(&work->base, first, rows, &base, fault);
+    for (size_t i = 0; done && i < work->count; i++) {
+        float *candidate = NULL;
+        if (!work->candidates[i].tensor)
+            continue;
+        done = read_rows(&work->candidates[i], first, rows, &candidate, fault);
+        struct loss_weights *sums = &work->pieces[item * work->count + i];
+        if (done)
+            compare_rows(work, base, candidate, rows, sums);
+        done = done && sample_rows(work, work->candidates[i].tensor, base, candidate, first, rows,
+                                   sums, fault);
+        free(candidate);
     }
     free(base);
-    free(candidate);
 }
 
 static void add_sums(struct loss_weights *sums, const struct loss_weights *more)
@@ -117,11 +179,13 @@ static void add_sums(struct loss_weights *sums, const struct loss_weights *more)
     sums->output += more->output;
     sums->output_error += more->output_error;
     sums->output_product += more->output_product;
+    sums->sampled_error += more->sampled_error;
+    sums->expected_error += more->expected_error;
     sums->base_peak = fmax(sums->base_peak, more->base_peak);
     sums->error_peak = fmax(sums->error_peak, more->error_peak);
 }
 
-/* Adds to sums. */
+/* Adds to sums, [count]. */
 static bool compare_tensor(struct work *work, struct parallel *parallel, struct loss_weights *sums,
                            struct fault *fault)
 {
@@ -130,16 +194,17 @@ static bool compare_tensor(struct work *work, struct parallel *parallel, struct 
     uint64_t rows = piece / tensor->dims[0];
     work->rows_a_piece = rows ? rows : 1;
     uint64_t pieces = (tensor->rows + work->rows_a_piece - 1) / work->rows_a_piece;
-    if (pieces > UINT32_MAX)
+    if (pieces > UINT32_MAX / work->count)
         return fault_set(fault, FAULT_UNSUPPORTED, "%s: too many rows", tensor->name);
-    work->pieces = calloc((size_t)pieces, sizeof *work->pieces);
+    work->pieces = calloc((size_t)pieces * work->count, sizeof *work->pieces);
     work->faults = calloc((size_t)pieces, sizeof *work->faults);
     bool done = (work->pieces && work->faults) ||
                 fault_set(fault, FAULT_MEMORY, "out of memory for %s", tensor->name);
     if (done)
         parallel_for(parallel, (uint32_t)pieces, compare_piece, work);
     for (uint64_t i = 0; done && i < pieces; i++) {
-        add_sums(sums, &work->pieces[i]);
+        for (size_t k = 0; k < work->count; k++)
+            add_sums(&sums[k], &work->pieces[i * work->count + k]);
         if (work->faults[i].kind != FAULT_NONE)
             done = fault_set(fault, work->faults[i].kind, "%s", work->faults[i].text);
     }
@@ -148,9 +213,10 @@ static bool compare_tensor(struct work *work, struct parallel *parallel, struct 
     return done;
 }
 
-static json_t *json_of_sums(const struct work *work, const struct loss_weights *sums)
+static json_t *json_of_sums(const struct work *work, const struct gguf_tensor *candidate,
+                            const struct loss_weights *sums)
 {
-    const struct gguf_tensor *base = work->base.tensor, *candidate = work->candidate.tensor;
+    const struct gguf_tensor *base = work->base.tensor;
     json_t *object =
         json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o}", "name", base->name, "type",
                   dtype_find(candidate->dtype)->name, "base_type", dtype_find(base->dtype)->name,
@@ -159,6 +225,12 @@ static json_t *json_of_sums(const struct work *work, const struct loss_weights *
                   loss_json_real(sqrt(sums->error / sums->base)), "cosine",
                   loss_json_real(sums->product / sqrt(sums->base * sums->candidate)), "peak",
                   loss_json_real(sums->error_peak / sums->base_peak));
+    double shortfall = loss_shortfall_db(sums);
+    if (object && isfinite(shortfall)) {
+        json_object_set_new(object, "sqnr_expected_db",
+                            loss_json_real(10 * log10(sums->base / sums->error) + shortfall));
+        json_object_set_new(object, "below_expected", json_boolean(shortfall > LOSS_SHORTFALL));
+    }
     if (!object || !(sums->output > 0))
         return object;
     /* w' = w + e, so w' H w' = w H w + 2 w H e + e H e */
@@ -207,53 +279,101 @@ static bool same_shape(const struct gguf_tensor *a, const struct gguf_tensor *b)
     return true;
 }
 
-static bool compare_files(const struct gguf *base, const struct gguf *candidate,
-                          const struct calibration *calibration, struct parallel *parallel,
-                          bool (*progress)(void *context, uint64_t done, uint64_t total),
-                          void *context, json_t *array, struct fault *fault)
+/* Finds the tensor in every candidate; *found = in how many. */
+static bool find_candidates(struct work *work, size_t *found, struct fault *fault)
 {
-    uint32_t count = gguf_tensor_count(base);
-    for (uint32_t i = 0; i < count; i++) {
-        struct work work = {.base = {base, gguf_tensor_at(base, i)},
-                            .candidate = {candidate, NULL}};
-        struct loss_weights sums = {0};
-        work.candidate.tensor = gguf_tensor_find(candidate, work.base.tensor->name);
-        if (progress && !progress(context, i, count))
-            return fault_set(fault, FAULT_CANCELLED, "interrupted");
-        if (!is_matrix(work.base.tensor) || !work.candidate.tensor ||
-            !dtype_find(work.candidate.tensor->dtype)->decode)
-            continue;
-        if (!same_shape(work.base.tensor, work.candidate.tensor))
+    *found = 0;
+    for (size_t i = 0; i < work->count; i++) {
+        struct side *side = &work->candidates[i];
+        side->tensor = gguf_tensor_find(side->gguf, work->base.tensor->name);
+        if (side->tensor && !dtype_find(side->tensor->dtype)->decode)
+            side->tensor = NULL;
+        if (side->tensor && !same_shape(work->base.tensor, side->tensor))
             return fault_set(fault, FAULT_ARGUMENT,
                              "%s: %s has another shape than in the base: not the same model",
-                             gguf_path(candidate), work.base.tensor->name);
-        bool done = find_moments(&work, calibration, fault) &&
-                    compare_tensor(&work, parallel, &sums, fault);
-        if (done && json_array_append_new(array, json_of_sums(&work, &sums)) != 0)
-            done = fault_set(fault, FAULT_MEMORY, "out of memory for the report");
-        free(work.matrix);
+                             gguf_path(side->gguf), work->base.tensor->name);
+        *found += side->tensor != NULL;
+    }
+    return true;
+}
+
+static bool append_sums(const struct work *work, const struct loss_weights *sums, json_t **arrays,
+                        struct fault *fault)
+{
+    for (size_t i = 0; i < work->count; i++) {
+        const struct gguf_tensor *tensor = work->candidates[i].tensor;
+        if (tensor && json_array_append_new(arrays[i], json_of_sums(work, tensor, &sums[i])) != 0)
+            return fault_set(fault, FAULT_MEMORY, "out of memory for the report");
+    }
+    return true;
+}
+
+/* sums: [count], scratch. */
+static bool compare_files(struct work *work, const struct loss_tensors_options *options,
+                          struct loss_weights *sums, json_t **arrays, struct fault *fault)
+{
+    uint32_t count = gguf_tensor_count(work->base.gguf);
+    for (uint32_t i = 0; i < count; i++) {
+        size_t found;
+        work->base.tensor = gguf_tensor_at(work->base.gguf, i);
+        if (options->progress && !options->progress(options->context, i, count))
+            return fault_set(fault, FAULT_CANCELLED, "interrupted");
+        if (!is_matrix(work->base.tensor))
+            continue;
+        if (!find_candidates(work, &found, fault))
+            return false;
+        if (!found)
+            continue;
+        work->diagonal = NULL;
+        work->matrix = NULL;
+        memset(sums, 0, work->count * sizeof *sums);
+        bool done = find_moments(work, options->calibration, fault) &&
+                    compare_tensor(work, options->parallel, sums, fault) &&
+                    append_sums(work, sums, arrays, fault);
+        free(work->matrix);
         if (!done)
             return false;
     }
     return true;
 }
 
-bool loss_tensors(const char *base_path, const char *candidate_path,
-                  const struct calibration *calibration, struct parallel *parallel,
-                  bool (*progress)(void *context, uint64_t done, uint64_t total), void *context,
-                  json_t **out, struct fault *fault)
+static bool open_files(struct work *work, const char *base, const char *const *candidates,
+                       json_t **arrays, struct fault *fault)
 {
-    struct gguf *base = NULL, *candidate = NULL;
-    *out = json_array();
+    if (!gguf_open(base, &work->base.gguf, fault))
+        return false;
+    gguf_drop_arrays(work->base.gguf);
+    for (size_t i = 0; i < work->count; i++) {
+        if (!gguf_open(candidates[i], &work->candidates[i].gguf, fault))
+            return false;
+        gguf_drop_arrays(work->candidates[i].gguf);
+        arrays[i] = json_array();
+        if (!arrays[i])
+            return fault_set(fault, FAULT_MEMORY, "out of memory for the report");
+    }
+    return true;
+}
+
+bool loss_tensors(const char *base, const char *const *candidates, size_t count,
+                  const struct loss_tensors_options *options, json_t **arrays, struct fault *fault)
+{
+    struct work work = {.candidates = calloc(count, sizeof *work.candidates), .count = count};
+    struct loss_weights *sums = calloc(count, sizeof *sums);
+    memset(arrays, 0, count * sizeof *arrays);
     bool done =
-        (*out || fault_set(fault, FAULT_MEMORY, "out of memory")) &&
-        gguf_open(base_path, &base, fault) && gguf_open(candidate_path, &candidate, fault) &&
-        compare_files(base, candidate, calibration, parallel, progress, context, *out, fault);
-    gguf_close(base);
-    gguf_close(candidate);
-    if (done)
-        return true;
-    json_decref(*out);
-    *out = NULL;
-    return false;
+        (work.candidates && sums) || fault_set(fault, FAULT_MEMORY, "out of memory for sums");
+    done = done && open_files(&work, base, candidates, arrays, fault) &&
+           compare_files(&work, options, sums, arrays, fault);
+    gguf_close(work.base.gguf);
+    for (size_t i = 0; i < count; i++) {
+        if (work.candidates)
+            gguf_close(work.candidates[i].gguf);
+        if (!done) {
+            json_decref(arrays[i]);
+            arrays[i] = NULL;
+        }
+    }
+    free(work.candidates);
+    free(sums);
+    return done;
 }

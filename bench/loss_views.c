@@ -64,6 +64,27 @@ const json_t *loss_result(const json_t *stream, const char *text)
     return NULL;
 }
 
+size_t loss_below_expected(const json_t *candidate, const json_t **worst, double *shortfall)
+{
+    const json_t *tensors = json_object_get(candidate, "tensors");
+    size_t count = 0;
+    *worst = NULL;
+    *shortfall = 0;
+    for (size_t i = 0; i < json_array_size(tensors); i++) {
+        const json_t *tensor = json_array_get(tensors, i);
+        double below =
+            loss_number(tensor, "sqnr_expected_db", NULL) - loss_number(tensor, "sqnr_db", NULL);
+        if (!json_is_true(json_object_get(tensor, "below_expected")) || !isfinite(below))
+            continue;
+        count++;
+        if (!*worst || below > *shortfall) {
+            *worst = tensor;
+            *shortfall = below;
+        }
+    }
+    return count;
+}
+
 /* ---- advice ---- */
 
 /* Not noticed: perplexity grows by 1 % at most, and of 100 next words at most one that the base has
@@ -288,16 +309,22 @@ static void csv_row(const json_t *candidate, const json_t *result, FILE *stream)
     csv_number(loss_number(result, "delta_p", "rms", NULL), stream);
     csv_number(loss_number(result, "flips", "right_to_wrong", NULL), stream);
     csv_number(loss_number(result, "flips", "wrong_to_right", NULL), stream);
+    csv_number(loss_number(result, "ppl_difference", "value", NULL), stream);
+    csv_number(bound(result, "ppl_difference", "ci95", 0), stream);
+    csv_number(bound(result, "ppl_difference", "ci95", 1), stream);
+    const json_t *at_floor = json_object_get(result, "at_floor");
+    csv_number(json_is_boolean(at_floor) ? json_is_true(at_floor) : (double)NAN, stream);
     fputc('\n', stream);
 }
 
 void loss_csv(const json_t *report, FILE *stream)
 {
     const json_t *candidates = json_object_get(report, "candidates");
-    fprintf(stream, "candidate,text,bytes,bpw,chunks,ppl_base,ppl,ppl_ratio,ppl_ratio_low,"
-                    "ppl_ratio_high,kld,kld_low,kld_high,kld_median,kld_p90,kld_p95,kld_p99,"
-                    "kld_p999,kld_max,top1,top5,top10,delta_p,delta_p_rms,right_to_wrong,"
-                    "wrong_to_right\n");
+    fprintf(stream,
+            "candidate,text,bytes,bpw,chunks,ppl_base,ppl,ppl_ratio,ppl_ratio_low,"
+            "ppl_ratio_high,kld,kld_low,kld_high,kld_median,kld_p90,kld_p95,kld_p99,"
+            "kld_p999,kld_max,top1,top5,top10,delta_p,delta_p_rms,right_to_wrong,"
+            "wrong_to_right,ppl_difference,ppl_difference_low,ppl_difference_high,at_floor\n");
     for (size_t i = 0; i < json_array_size(candidates); i++) {
         const json_t *candidate = json_array_get(candidates, i);
         const json_t *results = json_object_get(candidate, "results");

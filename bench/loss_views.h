@@ -38,6 +38,9 @@ const json_t *loss_result(const json_t *stream, const char *text);
 bool loss_pair_shown(const json_t *report, const json_t *pair, const char *text);
 /* The difference in percent of the larger KLD; NAN when unknown. */
 double loss_pair_percent(const json_t *report, const json_t *pair);
+/* Matrices of a candidate that are noisier than their type has to be ("below_expected"); *worst =
+ * the one that is most so, NULL when there is none; *shortfall = by how many dB. */
+size_t loss_below_expected(const json_t *candidate, const json_t **worst, double *shortfall);
 /* The advice in one sentence; text has room for size bytes. */
 void loss_advice(const json_t *report, char *text, size_t size);
 

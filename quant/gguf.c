@@ -382,6 +382,7 @@ void gguf_close(struct gguf *gguf)
         file_close(gguf->files[i]);
     free(gguf->files);
     arena_free(&gguf->arena);
+    arena_free(&gguf->arrays);
     free(gguf);
 }
 

@@ -110,6 +110,11 @@ bool gguf_f32_array(const struct gguf *gguf, const char *key, bool required, siz
                     const float **items, size_t *count, struct fault *fault);
 bool gguf_text_array(const struct gguf *gguf, const char *key, bool required, size_t expected,
                      const struct gguf_string **items, size_t *count, struct fault *fault);
+/* True when both have the same keys that begin with prefix, with equal types and values. */
+bool gguf_same_entries(const struct gguf *a, const struct gguf *b, const char *prefix);
+/* Frees the items of all arrays; the arrays stay, with 0 items. Scalars, strings and tensors stay.
+ * For the owner alone: pointers that the getters of arrays gave are no longer good. */
+void gguf_drop_arrays(struct gguf *gguf);
 /* One item of a scalar or array as text for people ("32", "0.5", "llama"), truncated to size. */
 void gguf_format(const struct gguf *gguf, const struct gguf_entry *entry, uint64_t item, char *dst,
                  size_t size);

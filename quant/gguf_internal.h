@@ -52,10 +52,11 @@ struct gguf_index {
 };
 
 struct gguf {
-    struct arena arena;  /* everything below but files */
+    struct arena arena;  /* everything below but files and arrays */
+    struct arena arrays; /* items of arrays; empty once dropped */
     struct file **files; /* [file_count]; none when parsed from memory */
     uint32_t file_count;
-    uint64_t size; /* bytes of all files */
+    uint64_t size;  /* bytes of all files */
     bool synthetic; /* no files: data is made up */
     uint32_t alignment;
     uint32_t field_count;

@@ -37,16 +37,27 @@ bool gguf_type_is_narrow(enum gguf_type type)
     return type == GGUF_U8 || type == GGUF_I8 || type == GGUF_U16 || type == GGUF_I16;
 }
 
-/* Memory for something that takes file_bytes in the file. The budget keeps a description within the
- * size of its header plus a slack, whatever the header says. */
-static void *take(struct gguf *gguf, struct cursor *cursor, uint64_t count, size_t size,
-                  uint64_t file_bytes)
+/* The budget keeps a description within the size of its header plus a slack, whatever the header
+ * says. file_bytes: the next ones that memory is wanted for. */
+static bool set_budget(struct gguf *gguf, struct arena *arena, const struct cursor *cursor,
+                       uint64_t file_bytes)
 {
-    uint64_t budget = cursor_offset(cursor) + file_bytes + GGUF_SLACK_MAX;
+    const struct arena *other = arena == &gguf->arena ? &gguf->arrays : &gguf->arena;
+    size_t whole;
+    if (!checked_size(cursor_offset(cursor) + file_bytes + GGUF_SLACK_MAX, &whole))
+        return false;
+    arena->budget = whole > other->used ? whole - other->used : 1; /* 0 were no limit */
+    return true;
+}
+
+/* Memory for something that takes file_bytes in the file. */
+static void *take(struct gguf *gguf, struct arena *arena, struct cursor *cursor, uint64_t count,
+                  size_t size, uint64_t file_bytes)
+{
     size_t items;
     void *memory = NULL;
-    if (checked_size(budget, &gguf->arena.budget) && checked_size(count, &items))
-        memory = arena_alloc(&gguf->arena, items, size);
+    if (set_budget(gguf, arena, cursor, file_bytes) && checked_size(count, &items))
+        memory = arena_alloc(arena, items, size);
     if (!memory) {
         fault_set(cursor->fault, FAULT_MEMORY, "byte %llu: no memory for %llu items",
                   (unsigned long long)cursor_offset(cursor), (unsigned long long)count);
@@ -56,16 +67,18 @@ static void *take(struct gguf *gguf, struct cursor *cursor, uint64_t count, size
 }
 
 /* A string that the window cannot hold. */
-static bool read_large_string(struct gguf *gguf, struct cursor *cursor, struct gguf_string *string)
+static bool read_large_string(struct gguf *gguf, struct arena *arena, struct cursor *cursor,
+                              struct gguf_string *string)
 {
     char *bytes = NULL;
     if (string->size <= cursor_left(cursor)) /* else cursor_copy says what is missing */
-        bytes = take(gguf, cursor, string->size, 1, string->size);
+        bytes = take(gguf, arena, cursor, string->size, 1, string->size);
     string->bytes = bytes;
     return cursor_copy(cursor, bytes, string->size, "a string") && bytes;
 }
 
-static bool read_string(struct gguf *gguf, struct cursor *cursor, struct gguf_string *string)
+static bool read_string(struct gguf *gguf, struct arena *arena, struct cursor *cursor,
+                        struct gguf_string *string)
 {
     uint64_t start = cursor_offset(cursor);
     uint64_t size = cursor_u64(cursor, "size of a string");
@@ -77,12 +90,12 @@ static bool read_string(struct gguf *gguf, struct cursor *cursor, struct gguf_st
                          (unsigned long long)start, (unsigned long long)size, GGUF_STRING_MAX);
     string->size = (size_t)size;
     if (size > CURSOR_WINDOW)
-        return read_large_string(gguf, cursor, string);
+        return read_large_string(gguf, arena, cursor, string);
     const uint8_t *bytes = cursor_bytes(cursor, size, "a string");
     if (!bytes)
         return false;
-    gguf->arena.budget = (size_t)cursor_offset(cursor) + GGUF_SLACK_MAX;
-    string->bytes = arena_copy(&gguf->arena, bytes, (size_t)size);
+    if (set_budget(gguf, arena, cursor, 0))
+        string->bytes = arena_copy(arena, bytes, (size_t)size);
     return string->bytes ||
            fault_set(cursor->fault, FAULT_MEMORY, "byte %llu: no memory for a string",
                      (unsigned long long)start);
@@ -138,7 +151,7 @@ static bool read_scalar(struct gguf *gguf, struct cursor *cursor, struct gguf_fi
     case GGUF_F64:
         return cursor_copy(cursor, &value->real, sizeof value->real, "an f64");
     case GGUF_STRING:
-        return read_string(gguf, cursor, &value->string);
+        return read_string(gguf, &gguf->arena, cursor, &value->string);
     default:
         value->number = cursor_u64(cursor, "a 64-bit integer");
     }
@@ -149,7 +162,7 @@ static bool read_narrow_items(struct gguf *gguf, struct cursor *cursor, struct g
 {
     struct gguf_entry *entry = &field->entry;
     uint64_t size = entry->count * gguf_type_size(entry->item_type);
-    int32_t *items = take(gguf, cursor, entry->count, sizeof *items, size);
+    int32_t *items = take(gguf, &gguf->arrays, cursor, entry->count, sizeof *items, size);
     for (uint64_t i = 0; items && i < entry->count; i++)
         items[i] = read_narrow(cursor, entry->item_type);
     field->value.items = items;
@@ -161,14 +174,14 @@ static bool read_wide_items(struct gguf *gguf, struct cursor *cursor, struct ggu
     struct gguf_entry *entry = &field->entry;
     size_t item_size = gguf_type_size(entry->item_type);
     uint64_t size = entry->count * item_size;
-    void *items = take(gguf, cursor, entry->count, item_size, size);
+    void *items = take(gguf, &gguf->arrays, cursor, entry->count, item_size, size);
     field->value.items = items;
     return items && cursor_copy(cursor, items, size, "an array");
 }
 
 static bool read_bools(struct gguf *gguf, struct cursor *cursor, struct gguf_field *field)
 {
-    uint8_t *items = take(gguf, cursor, field->entry.count, 1, field->entry.count);
+    uint8_t *items = take(gguf, &gguf->arrays, cursor, field->entry.count, 1, field->entry.count);
     field->value.items = items;
     for (uint64_t i = 0; items && i < field->entry.count; i++)
         if (!read_bool(cursor, &items[i]))
@@ -179,10 +192,10 @@ static bool read_bools(struct gguf *gguf, struct cursor *cursor, struct gguf_fie
 static bool read_strings(struct gguf *gguf, struct cursor *cursor, struct gguf_field *field)
 {
     uint64_t count = field->entry.count;
-    struct gguf_string *items = take(gguf, cursor, count, sizeof *items, count * 8);
+    struct gguf_string *items = take(gguf, &gguf->arrays, cursor, count, sizeof *items, count * 8);
     field->value.items = items;
     for (uint64_t i = 0; items && i < count; i++)
-        if (!read_string(gguf, cursor, &items[i]))
+        if (!read_string(gguf, &gguf->arrays, cursor, &items[i]))
             return false;
     return !cursor->failed;
 }
@@ -233,8 +246,9 @@ static bool read_key(struct gguf *gguf, struct cursor *cursor, const char **key)
         return false;
     if (memchr(bytes, 0, (size_t)size))
         return fault_set(cursor->fault, FAULT_FORMAT, "a key holds a zero byte");
-    gguf->arena.budget = (size_t)cursor_offset(cursor) + GGUF_SLACK_MAX;
-    *key = arena_copy(&gguf->arena, bytes, (size_t)size);
+    *key = NULL;
+    if (set_budget(gguf, &gguf->arena, cursor, 0))
+        *key = arena_copy(&gguf->arena, bytes, (size_t)size);
     return *key || fault_set(cursor->fault, FAULT_MEMORY, "no memory for a key");
 }
 
@@ -259,7 +273,7 @@ bool gguf_read_fields(struct gguf *gguf, struct cursor *cursor, uint64_t count)
             cursor->fault, FAULT_FORMAT,
             "byte 16: %llu metadata keys, at most %d and what fits %llu bytes are allowed",
             (unsigned long long)count, GGUF_COUNT_MAX, (unsigned long long)cursor_left(cursor));
-    gguf->fields = take(gguf, cursor, count, sizeof *gguf->fields, 0);
+    gguf->fields = take(gguf, &gguf->arena, cursor, count, sizeof *gguf->fields, 0);
     if (!gguf->fields)
         return false;
     for (uint32_t i = 0; i < count; i++) {
@@ -274,4 +288,75 @@ bool gguf_read_fields(struct gguf *gguf, struct cursor *cursor, uint64_t count)
     gguf->field_count = (uint32_t)count;
     return gguf_index_build(&gguf->field_index, &gguf->arena, gguf->fields, sizeof *gguf->fields,
                             gguf->field_count, "metadata key", cursor->fault);
+}
+
+void gguf_drop_arrays(struct gguf *gguf)
+{
+    for (uint32_t i = 0; i < gguf->field_count; i++)
+        if (gguf->fields[i].entry.type == GGUF_ARRAY) {
+            gguf->fields[i].entry.count = 0;
+            gguf->fields[i].value.items = NULL;
+        }
+    arena_free(&gguf->arrays);
+}
+
+static bool same_string(const struct gguf_string *a, const struct gguf_string *b)
+{
+    return a->size == b->size && (a->size == 0 || memcmp(a->bytes, b->bytes, a->size) == 0);
+}
+
+static bool same_items(const struct gguf_field *a, const struct gguf_field *b)
+{
+    enum gguf_type type = a->entry.item_type;
+    uint64_t count = a->entry.count;
+    if (type != b->entry.item_type || count != b->entry.count)
+        return false;
+    if (type != GGUF_STRING) {
+        size_t size = gguf_type_is_narrow(type) ? sizeof(int32_t) : gguf_type_size(type);
+        return count == 0 || memcmp(a->value.items, b->value.items, (size_t)count * size) == 0;
+    }
+    const struct gguf_string *x = a->value.items, *y = b->value.items;
+    for (uint64_t i = 0; i < count; i++)
+        if (!same_string(&x[i], &y[i]))
+            return false;
+    return true;
+}
+
+static bool same_field(const struct gguf_field *a, const struct gguf_field *b)
+{
+    if (!b || a->entry.type != b->entry.type)
+        return false;
+    switch (a->entry.type) {
+    case GGUF_ARRAY:
+        return same_items(a, b);
+    case GGUF_STRING:
+        return same_string(&a->value.string, &b->value.string);
+    case GGUF_F32:
+        return memcmp(&a->value.single, &b->value.single, sizeof a->value.single) == 0;
+    case GGUF_F64:
+        return memcmp(&a->value.real, &b->value.real, sizeof a->value.real) == 0;
+    default:
+        return a->value.number == b->value.number;
+    }
+}
+
+static uint32_t count_prefix(const struct gguf *gguf, const char *prefix)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < gguf->field_count; i++)
+        count += strncmp(gguf->fields[i].entry.key, prefix, strlen(prefix)) == 0;
+    return count;
+}
+
+bool gguf_same_entries(const struct gguf *a, const struct gguf *b, const char *prefix)
+{
+    if (count_prefix(a, prefix) != count_prefix(b, prefix))
+        return false;
+    for (uint32_t i = 0; i < a->field_count; i++) {
+        const struct gguf_field *field = &a->fields[i];
+        if (strncmp(field->entry.key, prefix, strlen(prefix)) == 0 &&
+            !same_field(field, gguf_field_find(b, field->entry.key)))
+            return false;
+    }
+    return true;
 }

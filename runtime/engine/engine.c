@@ -96,6 +96,17 @@ static bool template_load(struct lichen_engine *engine, struct fault *fault)
     return true;
 }
 
+/* The other engine's where both files have the same vocabulary. */
+static bool tokenizer_load(struct lichen_engine *engine, const struct lichen_engine *other,
+                           struct fault *fault)
+{
+    if (!other || !gguf_same_entries(engine->gguf, other->gguf, "tokenizer.ggml."))
+        return tokenizer_create(engine->gguf, &engine->tokenizer, fault);
+    engine->tokenizer = other->tokenizer;
+    engine->tokenizer_shared = true;
+    return true;
+}
+
 /* Everything that needs only the file's header: vocabulary, template, plan. */
 bool engine_header(struct lichen_engine *engine, const struct lichen_engine_options *options,
                    struct fault *fault)
@@ -114,7 +125,7 @@ bool engine_header(struct lichen_engine *engine, const struct lichen_engine_opti
     engine->name = arena_copy(&engine->arena, name.bytes, name.size);
     if (!engine->name)
         return no_memory(fault);
-    if (!tokenizer_create(engine->gguf, &engine->tokenizer, fault) || !template_load(engine, fault))
+    if (!tokenizer_load(engine, options->vocabulary, fault) || !template_load(engine, fault))
         return fault_file(fault, options->model);
     if (options->vocabulary_only) {
         /* The shape for lichen info; what cannot run still has a vocabulary. */
@@ -126,6 +137,8 @@ bool engine_header(struct lichen_engine *engine, const struct lichen_engine_opti
     if (!model_build(engine->gguf, tokenizer_count(engine->tokenizer), &engine->plan, &engine->info,
                      fault))
         return fault_file(fault, options->model);
+    if (engine->tokenizer_shared)
+        gguf_drop_arrays(engine->gguf);
     return engine_linears(engine, fault);
 }
 
@@ -156,7 +169,8 @@ void lichen_engine_close(struct lichen_engine *engine)
     parallel_destroy(engine->parallel);
     plan_free(&engine->plan);
     template_destroy(engine->template);
-    tokenizer_destroy(engine->tokenizer);
+    if (!engine->tokenizer_shared)
+        tokenizer_destroy(engine->tokenizer);
     gguf_close(engine->gguf);
     if (engine->lock_ready)
         mtx_destroy(&engine->lock);

@@ -13,6 +13,7 @@ struct lichen_engine {
     struct arena arena; /* strings of options and info */
     struct gguf *gguf;
     struct tokenizer *tokenizer;
+    bool tokenizer_shared;     /* another engine's */
     struct template *template; /* NULL: none in the file, or template_fault says why */
     struct fault template_fault;
     struct plan plan;

@@ -91,6 +91,10 @@ struct lichen_engine_options {
     enum lichen_activations activations;
     bool exact;               /* float activations, fixed reduction order */
     bool vocabulary_only;     /* tokenizer, template, metadata; no weights, no device */
+    /* Another engine, closed after this one: when the vocabularies of both files (tokenizer.ggml.*)
+     * are byte for byte the same, its tokenizer serves both, and of this file's metadata no array is
+     * kept (lichen_entry shows them empty). NULL = a tokenizer of its own. */
+    const struct lichen_engine *vocabulary;
     bool unfinished; /* the file of a converter at work: zeros in the place of its magic */
     /* Layers whose matrices lie in device memory, counted from the first; more than there are: all.
      * Not chosen: as many as fit beside a session. The rest lies in host memory, which the device

@@ -58,6 +58,12 @@ static void test_by_hand(void **state)
     near(figures.ln_ratio.error, sqrt(1.0 / 3) / 2); /* 1 0 0 1 */
     near(figures.ln_ratio.interval.low, 0.5);        /* both windows have mean 0.5 */
     near(figures.ratio.high, exp(0.5));
+    /* windows' means 1.5 3.5 and 2 4: D (1 - 1) and D (1 + 1) about D = e^3 - e^2.5, whose error is
+     * D */
+    double d = exp(3) - exp(2.5);
+    near(figures.difference, d);
+    assert_true(fabs(figures.difference_interval.low - (d - 12.7062 * d)) < 1e-3);
+    assert_true(fabs(figures.difference_interval.high - (d + 12.7062 * d)) < 1e-3);
     near(figures.difference, exp(3) - exp(2.5));
     /* sums of squares about the means: base 5, candidate 6, product 1.5 + 0.5 + 0 + 3 = 5 */
     near(figures.correlation, 5 / sqrt(30));
@@ -146,12 +152,44 @@ static void test_uniform_model(void **state)
     loss_figures_free(&figures);
 }
 
+/* 6 tokens, windows of 4 every 2: targets 1 2 3 at positions 0 1 2, and 4 5 at positions 1 2. KLD
+ * .1 .2 .3, .4 .5: mean .3. The windows' means .2 and .45 as values of 3 and 2 targets: .3 - 1.2 *
+ * .1 = .18 and .3 + .8 * .15 = .42, whose mean has the error .12; Student's t of 1 degree
+ * is 12.7062. */
+static void test_strided_by_hand(void **state)
+{
+    (void)state;
+    static struct loss_base_token bases[5];
+    static struct loss_token divergent[5] = {
+        {.kld = 0.1}, {.kld = 0.2}, {.kld = 0.3}, {.kld = 0.4}, {.kld = 0.5}};
+    static const double expected[3] = {0.1, 0.3, 0.4};
+    int32_t ids[6] = {0};
+    struct loss_series made = {.chunks = 2, .base = bases};
+    struct loss_figures figures;
+    struct fault fault = {0};
+    made.tokens[1] = divergent;
+    assert_true(loss_windows_make(LOSS_STRIDED, ids, 6, 4, 2, 0, -1, &made.windows, &fault));
+    assert_int_equal(made.windows.chunks, 2);
+    assert_true(loss_figures_of(&made, 1, 2, 0.95, 1, &figures, &fault));
+    assert_int_equal(figures.tokens, 5);
+    near(figures.kld.value, 0.3);
+    near(figures.kld_chunks[0], 0.2);
+    near(figures.kld_chunks[1], 0.45);
+    assert_true(figures.kld.interval.low == 0);
+    assert_true(fabs(figures.kld.interval.high - (0.3 + 12.7062 * 0.12)) < 1e-4);
+    assert_int_equal(figures.position_count, 3);
+    for (int i = 0; i < 3; i++) {
+        near(figures.positions[i].low, i);
+        near(figures.positions[i].kld, expected[i]);
+    }
+    loss_figures_free(&figures);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_hand),
-        cmocka_unit_test(test_where),
-        cmocka_unit_test(test_part),
+        cmocka_unit_test(test_strided_by_hand), cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_where),           cmocka_unit_test(test_part),
         cmocka_unit_test(test_uniform_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -178,6 +178,24 @@ static void test_chunks_needed(void **state)
     assert_true(isinf(pair.chunks_needed));
 }
 
+/* .02 .032 are .01 above the floor in both windows, .011 .021 are .001 above and .001 below. */
+static void test_at_floor(void **state)
+{
+    (void)state;
+    static const double floor[2] = {0.01, 0.022}, above[2] = {0.02, 0.032}, at[2] = {0.011, 0.021};
+    static const double loud[2] = {0.01, 0.09}, none[2] = {0, 0}, least[2] = {0, 1e-9};
+    double scratch[2];
+    assert_false(loss_at_floor(above, floor, 2, 0.95, 1, scratch)); /* surely more */
+    assert_true(loss_at_floor(at, floor, 2, 0.95, 1, scratch));
+    assert_true(loss_at_floor(none, floor, 2, 0.95, 1, scratch)); /* less */
+    assert_true(loss_at_floor(floor, floor, 2, 0.95, 1, scratch));
+    assert_true(loss_at_floor(none, none, 2, 0.95, 1, scratch));
+    /* not sure to be more, but three times as much */
+    assert_false(loss_at_floor(loud, floor, 2, 0.95, 1, scratch));
+    assert_false(loss_at_floor(least, none, 2, 0.95, 1, scratch));
+    assert_true(loss_at_floor(at, floor, 1, 0.95, 1, scratch)); /* one window: the means alone */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +206,7 @@ int main(void)
         cmocka_unit_test(test_few),
         cmocka_unit_test(test_repeatable),
         cmocka_unit_test(test_pair),
+        cmocka_unit_test(test_at_floor),
         cmocka_unit_test(test_chunks_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -200,8 +200,9 @@ static void test_hf_windows(void **state)
     assert_int_equal(window[0], 7); /* BOS stands in front of the text, in no other window */
 }
 
-/* 25 tokens, windows of 10 every 4: they begin at 0 4 8 12; the one at 16 would end behind the
- * text. Each scores its last 4 tokens: 6 .. 9, 10 .. 13, 14 .. 17, 18 .. 21. */
+/* 25 tokens, windows of 10 every 4, as Hugging Face's guide counts them (begin, end, trg_len):
+ *   0 10 10   4 14 4   8 18 4   12 22 4   16 25 3
+ * The first token of all is no target: 9 + 4 + 4 + 4 + 3 = 24 targets, each once and in order. */
 static void test_strided_windows(void **state)
 {
     (void)state;
@@ -210,34 +211,84 @@ static void test_strided_windows(void **state)
     struct fault fault = {0};
     for (int i = 0; i < 25; i++)
         ids[i] = 100 + i;
+    static const uint32_t sizes[5] = {10, 10, 10, 10, 9}, scored[5] = {9, 4, 4, 4, 3};
     assert_true(loss_windows_make(LOSS_STRIDED, ids, 25, 10, 4, 0, 1, &windows, &fault));
-    assert_int_equal(windows.chunks, 4);
-    assert_int_equal(windows.scored, 4);
-    int32_t target = 106;
-    for (uint32_t chunk = 0; chunk < 4; chunk++) {
+    assert_int_equal(windows.chunks, 5);
+    int32_t target = 101;
+    for (uint32_t chunk = 0; chunk < 5; chunk++) {
+        struct loss_window at = loss_window_at(&windows, chunk);
+        assert_int_equal(at.size, sizes[chunk]);
+        assert_int_equal(at.scored, scored[chunk]);
+        assert_int_equal(at.at, target - 101);
         loss_window_tokens(&windows, chunk, window);
         assert_int_equal(window[0], 100 + 4 * (int)chunk); /* no BOS inside the text */
-        for (uint32_t i = 0; i < windows.scored; i++)
-            assert_int_equal(window[windows.first + i + 1], target++);
+        for (uint32_t i = 0; i < at.scored; i++) {
+            assert_int_equal(loss_window_of(&windows, at.at + i), chunk);
+            assert_int_equal(window[at.first + i + 1], target++);
+        }
     }
+    assert_int_equal(target, 125);
+    assert_int_equal(loss_windows_scored(&windows, 5), 24);
+    assert_int_equal(loss_windows_scored(&windows, 2), 13);
+    assert_int_equal(loss_windows_scored(&windows, 0), 0);
+    /* no tail: 0 10, 4 14, 8 18, 12 22 */
+    assert_true(loss_windows_make(LOSS_STRIDED, ids, 22, 10, 4, 0, -1, &windows, &fault));
+    assert_int_equal(windows.chunks, 4);
+    assert_int_equal(loss_windows_scored(&windows, 4), 21);
+    assert_true(loss_windows_make(LOSS_STRIDED, ids, 25, 10, 4, 3, -1, &windows, &fault));
+    assert_int_equal(windows.chunks, 3);
+    assert_int_equal(loss_windows_scored(&windows, 3), 17);
+    /* 0 10 10, 9 19 9, 18 25 6 */
     assert_true(loss_windows_make(LOSS_STRIDED, ids, 25, 10, 9, 0, -1, &windows, &fault));
-    assert_int_equal(windows.first, 0); /* all but the first token */
-    assert_int_equal(windows.chunks, 2);
+    assert_int_equal(windows.chunks, 3);
+    assert_int_equal(loss_windows_scored(&windows, 3), 24);
+    /* a text shorter than a window */
+    assert_true(loss_windows_make(LOSS_STRIDED, ids, 7, 10, 4, 0, -1, &windows, &fault));
+    assert_int_equal(windows.chunks, 1);
+    assert_int_equal(loss_window_at(&windows, 0).size, 7);
+    assert_int_equal(loss_windows_scored(&windows, 1), 6);
     assert_false(loss_windows_make(LOSS_STRIDED, ids, 25, 10, 10, 0, -1, &windows, &fault));
     assert_non_null(strstr(fault.text, "1 .. 9 are possible"));
     fault = (struct fault){0};
-    assert_false(loss_windows_make(LOSS_STRIDED, ids, 9, 10, 4, 0, -1, &windows, &fault));
-    assert_non_null(strstr(fault.text, "9 tokens; 10 are needed"));
+    assert_false(loss_windows_make(LOSS_STRIDED, ids, 3, 10, 4, 0, -1, &windows, &fault));
+    assert_non_null(strstr(fault.text, "3 tokens; 4 are needed"));
+}
+
+/* Windows that score 9, 4 and 2 positions, means 1, 2 and 3.5: all positions have (9 + 8 + 7) / 15
+ * = 1.6; shares of the mean window's 5 are 1.8, 0.8 and 0.4. */
+static void test_weighed_windows(void **state)
+{
+    (void)state;
+    int32_t ids[16] = {0};
+    struct loss_windows windows;
+    struct fault fault = {0};
+    double values[3] = {1, 2, 3.5};
+    assert_true(loss_windows_make(LOSS_LLAMA, ids, 16, 5, 0, 0, -1, &windows, &fault));
+    loss_windows_weigh(&windows, 3, values);
+    assert_true(values[0] == 1 && values[1] == 2 && values[2] == 3.5);
+    assert_true(loss_windows_make(LOSS_STRIDED, ids, 16, 10, 4, 0, -1, &windows, &fault));
+    assert_int_equal(windows.chunks, 3);
+    loss_windows_weigh(&windows, 3, values);
+    assert_true(fabs(values[0] - (1.6 - 1.8 * 0.6)) < 1e-12);
+    assert_true(fabs(values[1] - (1.6 + 0.8 * 0.4)) < 1e-12);
+    assert_true(fabs(values[2] - (1.6 + 0.4 * 1.9)) < 1e-12);
+    assert_true(fabs(values[0] + values[1] + values[2] - 3 * 1.6) < 1e-12);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_row),        cmocka_unit_test(test_pair),
-        cmocka_unit_test(test_same),       cmocka_unit_test(test_offset),
-        cmocka_unit_test(test_extremes),   cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_statistics), cmocka_unit_test(test_llama_windows),
-        cmocka_unit_test(test_hf_windows), cmocka_unit_test(test_strided_windows),
+        cmocka_unit_test(test_row),
+        cmocka_unit_test(test_pair),
+        cmocka_unit_test(test_same),
+        cmocka_unit_test(test_offset),
+        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_llama_windows),
+        cmocka_unit_test(test_hf_windows),
+        cmocka_unit_test(test_strided_windows),
+        cmocka_unit_test(test_weighed_windows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,6 +110,16 @@ static void test_same_and_cache(void **state)
     assert_true(loss_number(pair, "a", NULL) == 0 && loss_number(pair, "b", NULL) == 1);
     const json_t *base = json_object_get(report, "base");
     assert_int_equal(strlen(loss_string(base, "sha256")), 64);
+    const json_t *types = json_object_get(base, "types");
+    assert_int_equal(json_array_size(types), 1);
+    assert_string_equal(loss_string(json_array_get(types, 0), "type"), "F32");
+    assert_true(loss_number(json_array_get(types, 0), "tensors", NULL) == 47);
+    assert_true(loss_number(json_array_get(types, 0), "weights", NULL) == 260032);
+    assert_true(loss_number(json_array_get(types, 0), "bytes", NULL) == 4 * 260032);
+    assert_true(json_is_true(json_object_get(equal, "at_floor")));
+    assert_true(json_is_false(json_object_get(cache, "at_floor")));
+    const json_t *change = json_object_get(json_object_get(cache, "ppl_difference"), "ci95");
+    assert_int_equal(json_array_size(change), 2);
     assert_true(loss_number(base, "stability", "tokens", NULL) == 40);
     assert_true(loss_number(base, "speed", "tokens_per_s", NULL) > 0);
     const json_t *first = json_array_get(json_object_get(report, "candidates"), 0);
@@ -217,12 +227,12 @@ static void test_strided(void **state)
     request.chunks_max = 3;
     request.level = 0.9;
     json_t *report = run(&request);
-    assert_true(loss_number(result_of(report, 0), "tokens", NULL) == 3 * 16);
+    assert_true(loss_number(result_of(report, 0), "tokens", NULL) == 127 + 16 + 16);
     assert_string_equal(loss_windows_text(report, windows),
                         "protocol strided, windows of 128 tokens every 16");
     assert_string_equal(loss_level(report, level), "90 %");
     const json_t *part = json_array_get(json_object_get(result_of(report, 0), "positions"), 0);
-    assert_true(loss_number(part, "from", NULL) == 128 - 1 - 16);
+    assert_true(loss_number(part, "from", NULL) == 0);
     json_t *other = json_deep_copy(report);
     struct fault fault = {0};
     json_object_set_new(other, "level", json_real(0.95));
@@ -367,6 +377,61 @@ static void test_views(void **state)
 }
 
 /* A report that says nothing is shown as nothing, not as zeros. */
+/* Two of three matrices are flagged, by 6 and 9 dB; the third is 1 dB below, as a refined one may
+ * be. */
+static void test_below_expected(void **state)
+{
+    (void)state;
+    const json_t *worst;
+    double shortfall;
+    json_t *report = json_pack(
+        "{s:[{s:s, s:[{s:s,s:s,s:f,s:f,s:b}, {s:s,s:s,s:f,s:f,s:b}, {s:s,s:s,s:f,s:f,s:b}]}]}",
+        "candidates", "label", "A", "tensors", "name", "blk.0.attn_q.weight", "type", "Q4_0",
+        "sqnr_db", 15.0, "sqnr_expected_db", 21.0, "below_expected", 1, "name",
+        "blk.1.attn_q.weight", "type", "Q8_0", "sqnr_db", 36.0, "sqnr_expected_db", 45.0,
+        "below_expected", 1, "name", "blk.2.attn_q.weight", "type", "Q4_0", "sqnr_db", 20.0,
+        "sqnr_expected_db", 21.0, "below_expected", 0);
+    const json_t *candidate = json_array_get(json_object_get(report, "candidates"), 0);
+    assert_int_equal(loss_below_expected(candidate, &worst, &shortfall), 2);
+    assert_string_equal(loss_string(worst, "name"), "blk.1.attn_q.weight");
+    assert_true(shortfall == 9);
+    char *table = view_of(report, table_with_details), *html = view_of(report, loss_html);
+    assert_non_null(strstr(table, "A: 2 matrices noisier than their type has to be, the worst "
+                                  "blk.1.attn_q.weight (Q8_0) by 9.0 dB"));
+    assert_non_null(strstr(html, "noisier than the type has to be: 2</b>, the worst "
+                                 "blk.1.attn_q.weight (Q8_0) by 9.0 dB"));
+    free(table);
+    free(html);
+    assert_int_equal(loss_below_expected(report, &worst, &shortfall), 0);
+    assert_null(worst);
+    json_decref(report);
+}
+
+/* Numbers that no run gives: the pictures end, and no number is "nan". */
+static void test_hostile_tensors(void **state)
+{
+    (void)state;
+    static const double noises[] = {1e300, -1e300, 1e17, 999};
+    for (int i = 0; i < 4; i++) {
+        void *png;
+        size_t size;
+        struct fault fault = {0};
+        json_t *report = json_pack(
+            "{s:i, s:i, s:[], s:[{s:s, s:[{s:s, s:s}], s:[{s:s, s:f, s:b}]}]}", "ctx", 512, "seed",
+            1, "texts", "candidates", "label", "A", "types", "type", "Q4_0", "weights", "many",
+            "tensors", "name", "blk.0.a.weight", "sqnr_db", noises[i], "below_expected", 1);
+        assert_non_null(report);
+        char *table = view_of(report, table_with_details), *html = view_of(report, loss_html);
+        assert_null(strstr(html, "nan"));
+        assert_null(strstr(table, "noisier"));
+        free(table);
+        free(html);
+        assert_true(loss_png(report, &png, &size, &fault));
+        free(png);
+        json_decref(report);
+    }
+}
+
 static void test_empty_views(void **state)
 {
     (void)state;
@@ -454,21 +519,55 @@ static void test_outputs(void **state)
     assert_true(sums.output == 14);
 }
 
+/* A row of 127 and 31 times 1/4: Q8_0's scale is 1 and its codes 127 0 .. 0, error 31 / 16. A
+ * candidate with 3/4 in their place has 31 / 4, four times that; one with the same codes as much.
+ */
+static void test_expected(void **state)
+{
+    (void)state;
+    float base[32], rounded[32] = {127}, damaged[32] = {127};
+    unsigned char blocks[128];
+    struct loss_weights sums = {0};
+    for (int i = 0; i < 32; i++) {
+        base[i] = i ? 0.25F : 127;
+        damaged[i] = i ? 0.75F : 127;
+    }
+    assert_true(isnan(loss_shortfall_db(&sums)));
+    loss_expected_add(&sums, DTYPE_Q8_0, base, rounded, 32, blocks);
+    assert_true(sums.expected_error == 31 / 16.0 && sums.sampled_error == 31 / 16.0);
+    assert_true(loss_shortfall_db(&sums) == 0);
+    sums = (struct loss_weights){0};
+    loss_expected_add(&sums, DTYPE_Q8_0, base, damaged, 32, blocks);
+    assert_true(sums.sampled_error == 31 / 4.0);
+    assert_true(fabs(loss_shortfall_db(&sums) - 10 * log10(4)) < 1e-12);
+    sums = (struct loss_weights){0};
+    loss_expected_add(&sums, DTYPE_F32, base, damaged, 32, blocks); /* exact: nothing to expect */
+    assert_true(isnan(loss_shortfall_db(&sums)));
+}
+
 static void test_tensors(void **state)
 {
     (void)state;
     NEED;
     struct parallel *parallel;
     struct fault fault = {0};
-    json_t *tensors;
+    const char *candidates[2] = {MODEL, MODEL};
+    json_t *tensors[2];
     assert_true(parallel_create(2, &parallel, &fault));
-    assert_true(loss_tensors(MODEL, MODEL, NULL, parallel, NULL, NULL, &tensors, &fault));
-    assert_int_equal(json_array_size(tensors), 36); /* 5 layers of 7, and the embedding */
-    const json_t *first = json_array_get(tensors, 0);
+    const struct loss_tensors_options options = {.parallel = parallel};
+    assert_true(loss_tensors(MODEL, candidates, 2, &options, tensors, &fault));
+    assert_int_equal(json_array_size(tensors[0]), 36); /* 5 layers of 7, and the embedding */
+    assert_true(json_equal(tensors[0], tensors[1]));
+    const json_t *first = json_array_get(tensors[1], 0);
     assert_true(json_is_null(json_object_get(first, "sqnr_db"))); /* no noise at all */
     assert_true(loss_number(first, "relative_rmse", NULL) == 0);
     assert_true(fabs(loss_number(first, "cosine", NULL) - 1) < 1e-12);
-    json_decref(tensors);
+    json_decref(tensors[0]);
+    json_decref(tensors[1]);
+    candidates[1] = "nothing.gguf";
+    assert_false(loss_tensors(MODEL, candidates, 2, &options, tensors, &fault));
+    assert_true(!tensors[0] && !tensors[1]);
+    assert_non_null(strstr(fault.text, "nothing.gguf"));
     parallel_destroy(parallel);
 }
 
@@ -503,6 +602,9 @@ int main(void)
         cmocka_unit_test(test_empty_views),
         cmocka_unit_test(test_weights),
         cmocka_unit_test(test_tensors),
+        cmocka_unit_test(test_expected),
+        cmocka_unit_test(test_below_expected),
+        cmocka_unit_test(test_hostile_tensors),
         cmocka_unit_test(test_llama),
         cmocka_unit_test(test_advice),
         cmocka_unit_test(test_outputs),

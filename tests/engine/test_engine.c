@@ -259,6 +259,47 @@ static void test_vocabulary_only(void **state)
 }
 
 /* Spellings of control tokens that a person types stay text; those of the template are tokens. */
+/* Two engines of one vocabulary have one tokenizer: the second drops its metadata's arrays, and both
+ * say and run the same. */
+static void test_vocabulary_is_shared(void **state)
+{
+    (void)state;
+    struct fault fault = {0};
+    struct rig rig;
+    struct lichen_engine_options options;
+    struct lichen_engine *second;
+    struct lichen_ids own = {0}, shared = {0};
+    struct lichen_model_info info;
+    const char text[] = "Once upon a time";
+    rig_open(&rig, "cpu", 256, 0);
+    lichen_engine_defaults(&options);
+    options.model = STORIES;
+    options.device = "cpu";
+    options.vocabulary = rig.engine;
+    assert_good(lichen_engine_open(&options, &second, &fault), fault);
+    lichen_model_info(second, &info);
+    assert_int_equal(info.vocab, STORIES_VOCAB);
+    uint32_t empty = 0;
+    for (uint32_t i = 0; i < info.entry_count; i++) {
+        const char *key;
+        char type[64], value[64];
+        lichen_entry(second, i, &key, type, value, sizeof value);
+        empty += strcmp(key, "tokenizer.ggml.tokens") == 0 && strcmp(value, "[]") == 0;
+    }
+    assert_int_equal(empty, 1);
+    assert_good(lichen_tokenize(rig.engine, text, 16, true, false, &own, &fault), fault);
+    assert_good(lichen_tokenize(second, text, 16, true, false, &shared, &fault), fault);
+    assert_int_equal(own.count, shared.count);
+    assert_memory_equal(own.ids, shared.ids, own.count * sizeof *own.ids);
+    lichen_free(own.ids);
+    lichen_free(shared.ids);
+    lichen_engine_close(second);
+    int32_t ids[8]; /* the first one is untouched */
+    assert_good(rig_greedy(&rig, ids, 8, &fault), fault);
+    assert_memory_equal(ids, rig_golden(), sizeof ids);
+    rig_close(&rig);
+}
+
 static void test_user_text_is_text(void **state)
 {
     (void)state;
@@ -308,7 +349,7 @@ int main(void)
         cmocka_unit_test(test_context_is_never_cut), cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_bad_ids),            cmocka_unit_test(test_sessions_are_apart),
         cmocka_unit_test(test_missing_file),       cmocka_unit_test(test_vocabulary_only),
-        cmocka_unit_test(test_user_text_is_text),
+        cmocka_unit_test(test_user_text_is_text),  cmocka_unit_test(test_vocabulary_is_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

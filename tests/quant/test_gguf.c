@@ -447,6 +447,57 @@ static void test_published_model(void **state)
     gguf_close(gguf);
 }
 
+static bool same(const char *words_a, const char *words_b)
+{
+    struct gguf *a = parse(words_a), *b = parse(words_b);
+    bool result = gguf_same_entries(a, b, "t.");
+    assert_true(result == gguf_same_entries(b, a, "t."));
+    gguf_close(a);
+    gguf_close(b);
+    return result;
+}
+
+#define ONE GGUF_HEAD(0, 1)
+#define TWO GGUF_HEAD(0, 2)
+#define TEXTS(a, b) "s:t.a 4:9 4:8 8:2 s:" a " s:" b " "
+
+/* Only keys that begin with the prefix count; their order in the file does not. */
+static void test_same_entries(void **state)
+{
+    (void)state;
+    assert_true(same(ONE TEXTS("x", "yz"), ONE TEXTS("x", "yz")));
+    assert_false(same(ONE TEXTS("x", "yz"), ONE TEXTS("x", "ya")));
+    assert_false(same(ONE TEXTS("x", "yz"), ONE TEXTS("xy", "z")));
+    assert_false(same(ONE TEXTS("x", "yz"), ONE "s:t.a 4:9 4:8 8:1 s:x "));
+    assert_false(same(ONE TEXTS("x", "yz"), ONE "s:u.a 4:4 4:1 "));
+    assert_true(same(TWO TEXTS("x", "y") "s:t.b 4:4 4:1 ", TWO "s:t.b 4:4 4:1 " TEXTS("x", "y")));
+    assert_false(same(TWO TEXTS("x", "y") "s:t.b 4:4 4:1 ", TWO "s:t.b 4:4 4:2 " TEXTS("x", "y")));
+    assert_false(same(TWO TEXTS("x", "y") "s:t.b 4:4 4:1 ", TWO "s:t.b 4:5 4:1 " TEXTS("x", "y")));
+    assert_true(same(TWO TEXTS("x", "y") "s:u 4:4 4:1 ", TWO "s:u 4:4 4:2 " TEXTS("x", "y")));
+    assert_false(same(ONE "s:t.a 4:9 4:1 8:2 1:1 1:2 ", ONE "s:t.a 4:9 4:1 8:2 1:1 1:3 "));
+    assert_false(same(ONE "s:t.a 4:9 4:5 8:1 4:7 ", ONE "s:t.a 4:9 4:4 8:1 4:7 "));
+    assert_false(same(ONE "s:t.a 4:6 f:1 ", ONE "s:t.a 4:6 f:2 "));
+    assert_false(same(ONE "s:t.a 4:8 s:x ", ONE "s:t.a 4:8 s:y "));
+}
+
+static void test_drop_arrays(void **state)
+{
+    (void)state;
+    struct fault fault = {0};
+    struct gguf *gguf = parse(TWO TEXTS("x", "y") "s:t.b 4:8 s:kept ");
+    const struct gguf_string *texts;
+    struct gguf_string text;
+    size_t count = 7;
+    gguf_drop_arrays(gguf);
+    assert_int_equal(gguf_entry_find(gguf, "t.a")->count, 0);
+    assert_true(gguf_text_array(gguf, "t.a", true, SIZE_MAX, &texts, &count, &fault));
+    assert_int_equal(count, 0);
+    assert_true(gguf_text(gguf, "t.b", true, &text, &fault));
+    assert_memory_equal(text.bytes, "kept", 4);
+    gguf_drop_arrays(gguf);
+    gguf_close(gguf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +509,8 @@ int main(void)
         cmocka_unit_test(test_arrays),
         cmocka_unit_test(test_wrong_counts),
         cmocka_unit_test(test_format),
+        cmocka_unit_test(test_same_entries),
+        cmocka_unit_test(test_drop_arrays),
         cmocka_unit_test(test_other_alignment_and_types),
         cmocka_unit_test(test_read_data),
         cmocka_unit_test(test_large_header),
