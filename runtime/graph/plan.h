@@ -55,7 +55,7 @@ enum rope_style {
 };
 enum attention_mask {
     MASK_CAUSAL, /* key j visible to query at position p: j <= p, and p - j < window when set */
-    MASK_PREFIX  /* ChatGLM v1: also every key j < prefix of the run (batch.prefix) */
+    MASK_PREFIX  /* ChatGLM v1: also every key j < prefix of the run (batch.prefix); no window */
 };
 
 /* out = scale * E[token] (+ P[position] when weight[1] is there).  weight[0] = E [vocab, width] */

@@ -280,6 +280,8 @@ static bool check_attention(const struct check *check)
         return check_broken(check, "queries must have a row a token");
     if (!kv_stored(check, attention->layer))
         return check_broken(check, "its keys were not stored by an earlier step");
+    if (attention->mask == MASK_PREFIX && attention->window != 0)
+        return check_broken(check, "a prefix and a window");
     uint32_t kept = check->plan->layers[attention->layer].window;
     if (kept != 0 && (attention->window == 0 || attention->window > kept))
         return check_fail(check, "the window (at most what the cache keeps)", attention->window,

@@ -111,6 +111,8 @@ static uint32_t attention(struct maker *maker, uint32_t q, uint32_t layer)
         .mask = maker->random->prefix_mask ? MASK_PREFIX : MASK_CAUSAL,
         .alibi_slopes = pick(maker, 0, 3) == 0 ? slopes : NULL,
     };
+    if (step.attention.mask == MASK_PREFIX)
+        step.attention.window = 0;
     return emit(maker, &step, maker->heads * maker->head_dim);
 }
 
