@@ -262,13 +262,6 @@ static bool check_feed(const struct lichen_session *session, const int32_t *ids,
     return true;
 }
 
-/* The cache holds at most `count` tokens from now on. Those of a prefix have seen all of it. */
-static void cache_cut(struct lichen_session *session, uint32_t count)
-{
-    uint32_t keep = count < session->prefix ? 0 : count;
-    session->cached = keep < session->cached ? keep : session->cached;
-}
-
 /* Appends count checked tokens; outputs rows of logits stay readable. */
 static bool feed(struct lichen_session *session, const int32_t *ids, uint32_t count,
                  uint32_t outputs, bool decode, struct fault *fault)
@@ -281,10 +274,8 @@ static bool feed(struct lichen_session *session, const int32_t *ids, uint32_t co
     mtx_lock(&session->engine->lock);
     bool ran = run_locked(session, session->count + count, outputs, fault);
     mtx_unlock(&session->engine->lock);
-    if (!ran) {
-        cache_cut(session, session->count);
+    if (!ran)
         return false;
-    }
     session->count += count;
     session->cached = session->count;
     for (uint32_t i = 0; i < count; i++)
@@ -379,6 +370,13 @@ bool lichen_next(struct lichen_session *session, int32_t *id, struct fault *faul
     if (!lichen_pick(session, id, fault) || !check_feed(session, id, 1, fault))
         return false;
     return feed(session, id, 1, 1, true, fault);
+}
+
+/* The tokens of a prefix have seen all of it: without its end nothing of the cache holds. */
+static void cache_cut(struct lichen_session *session, uint32_t count)
+{
+    uint32_t keep = count < session->prefix ? 0 : count;
+    session->cached = keep < session->cached ? keep : session->cached;
 }
 
 void lichen_rewind(struct lichen_session *session, uint32_t count)
