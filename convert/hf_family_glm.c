@@ -85,8 +85,9 @@ static void chatglm1_special(struct hf_builder *builder)
     if (hf_count(&builder->config, "pre_seq_len", 0, 1 << 20, 0) != 0)
         hf_unsupported(builder, "a P-Tuning prefix (pre_seq_len)");
     if (builder->hparams.vocab == 150528)
-        hf_unsupported(builder, "the vocabulary of March 2023, which begins with 20000 image tokens; "
-                                "take the checkpoint's revision of April 2023 or later");
+        hf_unsupported(builder,
+                       "the vocabulary of March 2023, which begins with 20000 image tokens; "
+                       "take the checkpoint's revision of April 2023 or later");
     hf_put_f32(builder, "residual_scale", sqrt(2.0 * 28));
     put_token(builder, "prefix.end_token_id", "bos_token_id");
     put_token(builder, "prefix.mask_token_id", "mask_token_id");

@@ -80,8 +80,9 @@ static void refuse_type(struct hf_builder *builder, const char *model_type)
 {
     const char *class_name =
         json_string_value(json_array_get(hf_find(&builder->config, "architectures"), 0));
-    hf_unsupported(builder, "model_type %.64s%s%.64s%s is no family that lichen converts", model_type,
-                   class_name ? " (" : "", class_name ? class_name : "", class_name ? ")" : "");
+    hf_unsupported(builder, "model_type %.64s%s%.64s%s is no family that lichen converts",
+                   model_type, class_name ? " (" : "", class_name ? class_name : "",
+                   class_name ? ")" : "");
 }
 
 static bool find_family(struct hf_builder *builder, const char *model_type)

@@ -187,8 +187,7 @@ static bool run_locked(struct lichen_session *session, uint32_t end, uint32_t ou
                        struct fault *fault)
 {
     struct fault first = {0};
-    if (ensure_exec(session, &first) &&
-        run_batches(session, session->cached, end, outputs, &first))
+    if (ensure_exec(session, &first) && run_batches(session, session->cached, end, outputs, &first))
         return true;
     if (first.kind != FAULT_DEVICE_LOST)
         return fault_set(fault, first.kind, "%s", first.text);

@@ -112,9 +112,10 @@ static bool gpu_run(struct exec *exec, const struct batch *batch, const volatile
         part = part_at(gpu, batch, part.first + part.count);
     gpu->logits_on_host = part.outputs < batch->outputs;
     if (exec->plan->prefix_mask && part_end_first(gpu, batch) < batch->prefix)
-        return fault_set(fault, FAULT_ARGUMENT,
-                         "%u rows of logits of a prefix of %u, which is one submission of at most %u",
-                         batch->outputs, batch->prefix, gpu->shape.outputs_max);
+        return fault_set(
+            fault, FAULT_ARGUMENT,
+            "%u rows of logits of a prefix of %u, which is one submission of at most %u",
+            batch->outputs, batch->prefix, gpu->shape.outputs_max);
     for (uint32_t first = 0; first < batch->count; first += part.count) {
         part = part_at(gpu, batch, first);
         if (!part_run(gpu, batch, &part, cancel, fault))

@@ -150,8 +150,8 @@ static void fuse_finish_store(struct fuse *fuse, uint32_t index)
         if (fusion->source[i] == PLAN_NONE)
             return;
     if (rope->rope.two_streams || rope->rope.dims != params->head_dim ||
-        params->head_dim % 4 != 0 ||
-        !joined_rows(fuse, index, rows) || !may_absorb(fuse, index, rope->output))
+        params->head_dim % 4 != 0 || !joined_rows(fuse, index, rows) ||
+        !may_absorb(fuse, index, rope->output))
         return;
     finish_consumer(fuse, index);
 }

@@ -29,10 +29,10 @@ enum ffn_form {
 
 enum position_form {
     POSITION_ROPE,
-    POSITION_LEARNED, /* position_embd is added to the embedding */
+    POSITION_LEARNED,  /* position_embd is added to the embedding */
     POSITION_BAICHUAN, /* 7B rotates; 13B (40 layers) has ALiBi instead, and no key says so */
-    POSITION_PREFIX    /* two_streams of plan.h, each rope.dimension_count of a head, and MASK_PREFIX;
-                          frequencies rounded to half precision, as the original keeps them */
+    POSITION_PREFIX /* two_streams of plan.h, each rope.dimension_count of a head, and MASK_PREFIX;
+                       frequencies rounded to half precision, as the original keeps them */
 };
 
 enum unrotated { /* layers without rope */

@@ -296,7 +296,8 @@ static bool derive_scales(const struct source *source, struct hparams *hparams)
     if (scales == SCALES_RESIDUAL && *residual <= 0)
         return fault_set(source->fault, FAULT_FORMAT, "key %s.residual_scale is missing",
                          source->family->architecture);
-    if (*embedding > 0 || (*residual > 0 && scales != SCALES_RESIDUAL) || (*logits > 0 && scales != SCALES_COHERE))
+    if (*embedding > 0 || (*residual > 0 && scales != SCALES_RESIDUAL) ||
+        (*logits > 0 && scales != SCALES_COHERE))
         return fault_set(source->fault, FAULT_UNSUPPORTED,
                          "%s with embedding_scale, residual_scale or logit_scale",
                          source->family->architecture);

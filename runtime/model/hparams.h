@@ -35,7 +35,7 @@ struct hparams {
     float attention_scale;                              /* factor of q k^T, 0 = the family's rule */
     float attention_softcap, final_softcap;             /* 0 = none */
     float embedding_scale, residual_scale, logit_scale; /* factors; 1 = none */
-    uint32_t prefix_end, prefix_mask, prefix_gmask; /* tokens: <sop>, [MASK], [gMASK] */
+    uint32_t prefix_end, prefix_mask, prefix_gmask;     /* tokens: <sop>, [MASK], [gMASK] */
     float alibi_max;                                    /* 0 = no ALiBi */
 };
 

@@ -127,9 +127,8 @@ static uint32_t emit_layer(struct builder *builder, uint32_t x)
     uint32_t a = emit_pre_norm(builder, x, "attn_norm");
     bool normed = builder->family->block == BLOCK_NORMED;
     x = emit_attention_branch(builder, normed ? a : x, a);
-    uint32_t f = builder->family->block == BLOCK_PARALLEL
-                     ? a
-                     : emit_pre_norm(builder, x, "ffn_norm");
+    uint32_t f =
+        builder->family->block == BLOCK_PARALLEL ? a : emit_pre_norm(builder, x, "ffn_norm");
     return emit_ffn_branch(builder, normed ? f : x, f);
 }
 

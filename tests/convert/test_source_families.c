@@ -166,9 +166,9 @@ static void test_zero_wrap(void **state)
 static void test_shared(void **state)
 {
     (void)state;
-    static const char *const names[] = {"tiny-moss", "tiny-moss-gptq-int4", "tiny-moss-gptq-int8",
-                                        "tiny-chatglm3", "tiny-glm4", "tiny-chatglm1",
-                                        "tiny-chatglm1-int8", "tiny-chatglm1-int4"};
+    static const char *const names[] = {
+        "tiny-moss", "tiny-moss-gptq-int4", "tiny-moss-gptq-int8", "tiny-chatglm3",
+        "tiny-glm4", "tiny-chatglm1",       "tiny-chatglm1-int8",  "tiny-chatglm1-int4"};
     if (!test_file_exists(TINY "/tiny-moss/config.json"))
         SKIP("%s is not there", TINY);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

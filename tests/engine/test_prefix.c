@@ -1,5 +1,5 @@
-/* test_prefix.c: a model whose prompt sees itself in both directions (ChatGLM-6B): sessions give the
- * reference's logits however the prompt comes, and keep nothing of another prompt. */
+/* test_prefix.c: a model whose prompt sees itself in both directions (ChatGLM-6B): sessions give
+ * the reference's logits however the prompt comes, and keep nothing of another prompt. */
 #include "source_rig.h"
 #include "testing.h"
 
@@ -87,8 +87,8 @@ static void check(const float *logits, uint32_t first, uint32_t count)
 {
     double worst = 0;
     for (size_t i = 0; i < (size_t)count * VOCAB; i++)
-        worst = fmax(worst, fabs((double)logits[i] -
-                                 (double)golden.logits[(size_t)first * VOCAB + i]));
+        worst =
+            fmax(worst, fabs((double)logits[i] - (double)golden.logits[(size_t)first * VOCAB + i]));
     if (!(worst <= 1e-4))
         fail_msg("rows %u to %u differ by %g", first, first + count - 1, worst);
 }
@@ -210,9 +210,9 @@ static void test_chat(void **state)
 {
     (void)state;
     static const int32_t first[] = {5, 192, GMASK, START};
-    static const int32_t third[] = {187, 186, 5,   21,  66, 4,  100, 102, 192, 4,     101,
-                                    102, 189, 188, 83,  88, 92, 190, 4,   64,  186,   5,
-                                    22,  66,  4,   100, 102, 191, 4, 101, 102, GMASK, START};
+    static const int32_t third[] = {187, 186, 5,   21,  66,  4,   100, 102, 192, 4,     101,
+                                    102, 189, 188, 83,  88,  92,  190, 4,   64,  186,   5,
+                                    22,  66,  4,   100, 102, 191, 4,   101, 102, GMASK, START};
     static const struct lichen_message messages[] = {
         {"user", "你好"}, {"assistant", "an answer"}, {"user", "in"}};
     struct fault fault = {0};

@@ -135,8 +135,12 @@ static uint32_t add(struct maker *maker, uint32_t a, uint32_t b)
 static uint32_t attention_block(struct maker *maker, uint32_t input, uint32_t layer)
 {
     uint32_t pairs = maker->head_dim / 2;
-    struct rope_params params = {0, maker->head_dim, 2 * (pairs ? pick(maker, 1, pairs) : 0),
-                                 coin(maker) ? ROPE_HALF : ROPE_ADJACENT, 0, false};
+    struct rope_params params = {0,
+                                 maker->head_dim,
+                                 2 * (pairs ? pick(maker, 1, pairs) : 0),
+                                 coin(maker) ? ROPE_HALF : ROPE_ADJACENT,
+                                 0,
+                                 false};
     bool normed = coin(maker), roped = pairs && pick(maker, 0, 3), early = coin(maker);
     params.dims = maker->rig->plan.rope[0].dims;
     params.two_streams = maker->random->prefix_mask && 2 * params.dims <= maker->head_dim;

@@ -320,9 +320,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_float64), cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_prefix_too_long),
-        cmocka_unit_test(test_prefix_in_pieces), cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_options),         cmocka_unit_test(test_q8_0_rows),
+        cmocka_unit_test(test_prefix_too_long), cmocka_unit_test(test_prefix_in_pieces),
+        cmocka_unit_test(test_memory),          cmocka_unit_test(test_options),
+        cmocka_unit_test(test_q8_0_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
