@@ -332,11 +332,13 @@ bool lichen_feed_logits(struct lichen_session *session, const int32_t *ids, size
         uint32_t prefix = session->prefix;
         if (!feed(session, ids + plain + done - lead, (uint32_t)lead + piece, piece, false, fault))
             return false;
-        if (done > 0 && session->prefix != prefix)
+        if (session->scored > 0 && session->prefix != prefix)
             return fault_set(fault, FAULT_UNSUPPORTED,
-                             "%zu rows of logits, %u at a time, of a prompt that sees itself in "
-                             "both directions; open the session with more outputs",
-                             rows, piece_max);
+                             "the logits of a prompt that sees itself in both directions come from "
+                             "one run; this one ends at token %u, and after %u tokens logits were "
+                             "asked for (the session gives %u rows at a time)",
+                             session->prefix, session->scored, piece_max);
+        session->scored = session->count;
         mtx_lock(&session->engine->lock);
         bool read = session->exec->methods->logits(session->exec, 0, piece,
                                                    logits + done * vocab, fault);
@@ -384,6 +386,7 @@ void lichen_rewind(struct lichen_session *session, uint32_t count)
         return;
     session->count = count;
     session->fresh = false;
+    session->scored = session->scored < count ? session->scored : count;
     cache_cut(session, count);
     sampler_rewind(session->sampler, count);
 }

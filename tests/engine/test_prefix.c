@@ -177,7 +177,12 @@ static void refusals_check(struct lichen_engine *engine)
     fault = (struct fault){0};
     assert_false(lichen_feed_logits(session, golden.tokens, PROMPT, PROMPT, logits, &fault));
     assert_int_equal(fault.kind, FAULT_UNSUPPORTED);
-    assert_non_null(strstr(fault.text, "open the session with more outputs"));
+    assert_non_null(strstr(fault.text, "come from one run"));
+    lichen_rewind(session, 0);
+    feed_logits(session, golden.tokens, 3, 3, logits);
+    fault = (struct fault){0};
+    assert_false(lichen_feed_logits(session, golden.tokens + 3, PROMPT - 3, 1, logits, &fault));
+    assert_int_equal(fault.kind, FAULT_UNSUPPORTED);
     lichen_rewind(session, 0);
     feed_logits(session, golden.tokens, PROMPT, 1, logits);
     check(logits, PROMPT - 1, 1);
