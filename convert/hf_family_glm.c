@@ -1,7 +1,9 @@
-/* hf_family_glm.c: ChatGLM2, ChatGLM3, GLM-4 and the models built like them. They rotate
- * neighbours, half of each head; gate and up are one matrix, gate first. */
+/* hf_family_glm.c: ChatGLM-6B, and ChatGLM2, ChatGLM3, GLM-4 and the models built like them. These
+ * rotate neighbours, half of each head; gate and up are one matrix, gate first. */
 #include "hf_builder.h"
 #include "hf_rows.h"
+
+#include <math.h>
 
 #define LAYER "@encoder.layers.*."
 
@@ -42,6 +44,67 @@ static const struct hf_family chatglm = {
     .rows = chatglm_rows,
     .skipped = ".rotary_pos_emb.inv_freq",
     .special = chatglm_special,
+    .defaults = (const struct hf_default[]){{"layernorm_epsilon", 1e-5},
+                                            {"partial_rotary_factor", 0.5},
+                                            {NULL, 0}},
+};
+
+/* ChatGLM-6B, the first version: another network under the same name. q, k and v stand head by head
+ * in one matrix. */
+#define OLD_LAYER "@layers.*."
+#define OLD_QKV(gguf_, part_)                                                                      \
+    MATRIX_OF(gguf_, OLD_LAYER "attention.query_key_value", Q, DIM, BIAS_ALWAYS,                   \
+              .layout = LAYOUT_GROUPED, .part = part_)
+
+static const struct hf_row chatglm1_rows[] = {
+    EMBEDDING("@word_embeddings"),
+    NORM_BIAS("blk.*.attn_norm", OLD_LAYER "input_layernorm"),
+    OLD_QKV("blk.*.attn_q", PART_Q),
+    OLD_QKV("blk.*.attn_k", PART_K),
+    OLD_QKV("blk.*.attn_v", PART_V),
+    MATRIX("blk.*.attn_output", OLD_LAYER "attention.dense", DIM, Q, BIAS_ALWAYS),
+    NORM_BIAS("blk.*.ffn_norm", OLD_LAYER "post_attention_layernorm"),
+    MATRIX("blk.*.ffn_up", OLD_LAYER "mlp.dense_h_to_4h", FFN, DIM, BIAS_ALWAYS),
+    MATRIX("blk.*.ffn_down", OLD_LAYER "mlp.dense_4h_to_h", DIM, FFN, BIAS_ALWAYS),
+    NORM_BIAS("output_norm", "@final_layernorm"),
+    HEAD("lm_head", BIAS_NEVER),
+    ROWS_END,
+};
+
+static void put_token(struct hf_builder *builder, const char *gguf, const char *key)
+{
+    uint32_t vocab = builder->hparams.vocab;
+    hf_put_u32(builder, gguf, hf_required_count(&builder->config, key, 0, vocab - 1));
+}
+
+/* The residual is sqrt(2 * 28) times the norm's output however many layers there are: the published
+ * code does not hand their number on. */
+static void chatglm1_special(struct hf_builder *builder)
+{
+    require(builder, "position_encoding_2d", true);
+    if (hf_count(&builder->config, "pre_seq_len", 0, 1 << 20, 0) != 0)
+        hf_unsupported(builder, "a P-Tuning prefix (pre_seq_len)");
+    if (builder->hparams.vocab == 150528)
+        hf_unsupported(builder,
+                       "the vocabulary of March 2023, which begins with 20000 image tokens; "
+                       "take the checkpoint's revision of April 2023 or later");
+    hf_put_f32(builder, "residual_scale", sqrt(2.0 * 28));
+    put_token(builder, "prefix.end_token_id", "bos_token_id");
+    put_token(builder, "prefix.mask_token_id", "mask_token_id");
+    put_token(builder, "prefix.gmask_token_id", "gmask_token_id");
+}
+
+static const struct hf_family chatglm1 = {
+    .model_types = "chatglm",
+    .key = "position_encoding_2d",
+    .architecture = "chatglm1",
+    .prefixes = "transformer.|",
+    .probe = "word_embeddings",
+    .rows = chatglm1_rows,
+    .skipped = ".rotary_emb.inv_freq",
+    .layer_norm = true,
+    .tied = true,
+    .special = chatglm1_special,
     .defaults = (const struct hf_default[]){{"layernorm_epsilon", 1e-5},
                                             {"partial_rotary_factor", 0.5},
                                             {NULL, 0}},
@@ -134,4 +197,4 @@ static const struct hf_family phi3 = {
     .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-5}, {NULL, 0}},
 };
 
-const struct hf_family *const hf_families_glm[] = {&chatglm, &glm, &glm4, &phi3, NULL};
+const struct hf_family *const hf_families_glm[] = {&chatglm1, &chatglm, &glm, &glm4, &phi3, NULL};

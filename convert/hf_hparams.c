@@ -79,7 +79,7 @@ static void read_sizes(struct hf_builder *builder)
                                                      "seq_length|max_sequence_length|"
                                                      "model_max_length|n_ctx";
     h->context = hf_required_count(config, context, 1, 134217728);
-    const char *ffn = "intermediate_size|ffn_hidden_size|n_inner";
+    const char *ffn = "intermediate_size|ffn_hidden_size|inner_hidden_size|n_inner";
     h->ffn = builder->family->ffn_is_4_dim ? hf_count(config, ffn, 1, 1048576, 4 * h->dim)
                                            : hf_required_count(config, ffn, 1, 1048576);
     h->tied = hf_bool(config, "tie_word_embeddings", builder->family->tied);

@@ -81,21 +81,15 @@ static void refuse_type(struct hf_builder *builder, const char *model_type)
 {
     const char *class_name =
         json_string_value(json_array_get(hf_find(&builder->config, "architectures"), 0));
-    if (strcmp(model_type, "chatglm") == 0)
-        hf_unsupported(builder, "ChatGLM-6B (version 1), whose positions run in two streams and "
-                                "whose prompt sees itself in both directions");
-    else
-        hf_unsupported(builder, "model_type %.64s%s%.64s%s is no family that lichen converts",
-                       model_type, class_name ? " (" : "", class_name ? class_name : "",
-                       class_name ? ")" : "");
+    hf_unsupported(builder, "model_type %.64s%s%.64s%s is no family that lichen converts",
+                   model_type, class_name ? " (" : "", class_name ? class_name : "",
+                   class_name ? ")" : "");
 }
 
 static bool find_family(struct hf_builder *builder, const char *model_type)
 {
     const struct hf_family *family, *first = NULL;
-    bool version_1 =
-        strcmp(model_type, "chatglm") == 0 && hf_find(&builder->config, "position_encoding_2d");
-    for (size_t i = 0; !version_1 && (family = hf_family_at(i)) != NULL; i++) {
+    for (size_t i = 0; (family = hf_family_at(i)) != NULL; i++) {
         const char *prefix;
         size_t size;
         if (!hf_list_has(family->model_types, model_type) ||

@@ -46,6 +46,27 @@ bool tokenizer_ice_read(struct tokenizer_import *import, const char *bytes, size
     return pieces_reindex(import, fault);
 }
 
+/* What chat() of modeling_chatglm.py puts together: a first question as it is, then rounds; the
+ * tokenizer's code ends a prompt with [gMASK]<sop>. Nothing is said about a system. */
+bool tokenizer_ice_template(struct tokenizer_import *import, struct fault *fault)
+{
+    static const char text[] =
+        "{%- for message in messages -%}\n"
+        "{%- if message.role != ['user', 'assistant'][loop.index0 % 2] -%}\n"
+        "{{- raise_exception('ChatGLM-6B knows questions (user) and answers (assistant) in turn, "
+        "nothing else: found ' ~ message.role) -}}\n"
+        "{%- elif message.role == 'assistant' -%}\n"
+        "{{- message.content ~ '\\n' -}}\n"
+        "{%- elif messages | length == 1 -%}\n"
+        "{{- message.content -}}\n"
+        "{%- else -%}\n"
+        "{{- '[Round ' ~ loop.index0 // 2 ~ ']\\n问：' ~ message.content ~ '\\n答：' -}}\n"
+        "{%- endif -%}\n"
+        "{%- endfor -%}\n"
+        "{%- if add_generation_prompt -%}[gMASK]<sop>{%- endif -%}";
+    return template_add(import, "default", text, sizeof text - 1, fault);
+}
+
 /* ---- names that only the code has ---- */
 
 static bool add_names(struct tokenizer_import *import, const char *const *names, size_t count,

@@ -40,8 +40,8 @@ static void read_switch(const json_t *config, const char *key, int *state)
 
 /* ---- templates ---- */
 
-static bool add_template(struct tokenizer_import *import, const char *name, const char *text,
-                         size_t size, struct fault *fault)
+bool template_add(struct tokenizer_import *import, const char *name, const char *text, size_t size,
+                  struct fault *fault)
 {
     for (uint32_t i = 0; i < import->template_count; i++)
         if (strcmp(import->templates[i].name, name) == 0)
@@ -68,7 +68,7 @@ static bool read_named(struct tokenizer_import *import, const json_t *item, stru
     if (good == 0 || name[good] || good > 64)
         return fault_set(fault, FAULT_FORMAT,
                          "chat_template: the name \"%.60s\", expected letters, digits and _", name);
-    return add_template(import, name, json_string_value(text), json_string_length(text), fault);
+    return template_add(import, name, json_string_value(text), json_string_length(text), fault);
 }
 
 static bool read_templates(struct tokenizer_import *import, const json_t *config,
@@ -79,7 +79,7 @@ static bool read_templates(struct tokenizer_import *import, const json_t *config
     if (!value || json_is_null(value))
         return true;
     if (json_is_string(value))
-        return add_template(import, "default", json_string_value(value), json_string_length(value),
+        return template_add(import, "default", json_string_value(value), json_string_length(value),
                             fault);
     if (!json_is_array(value))
         return fault_set(fault, FAULT_FORMAT, "chat_template is %s, expected text or a list",
@@ -124,7 +124,7 @@ static bool read_template_file(struct tokenizer_import *import, const char *fold
     struct fault own = {0};
     if (!import_load(import, folder, "chat_template.jinja", &bytes, &size, &own))
         return own.kind == FAULT_NONE || fault_set(fault, own.kind, "%s", own.text);
-    bool added = add_template(import, "default", bytes, size, fault);
+    bool added = template_add(import, "default", bytes, size, fault);
     free(bytes);
     return added;
 }
@@ -286,5 +286,6 @@ bool tokenizer_config_apply(struct tokenizer_import *import, const char *folder,
     settle_switches(import);
     return read_template_file(import, folder, fault) &&
            read_templates(import, import->config, fault) &&
-           read_template_json(import, folder, fault);
+           read_template_json(import, folder, fault) &&
+           (!import->from_ice || tokenizer_ice_template(import, fault));
 }

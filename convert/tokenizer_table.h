@@ -165,6 +165,11 @@ bool tokenizer_vocab_read(struct tokenizer_import *import, const char *bytes, si
                           struct fault *fault);
 bool tokenizer_merges_read(struct tokenizer_import *import, const char *bytes, size_t size,
                            struct fault *fault);
+/* A chat template, unless there is one of that name. */
+bool template_add(struct tokenizer_import *import, const char *name, const char *text, size_t size,
+                  struct fault *fault);
+/* ChatGLM-6B's, which no file of its folder has. */
+bool tokenizer_ice_template(struct tokenizer_import *import, struct fault *fault);
 /* ice_text.model of ChatGLM-6B, a SentencePiece model with names for spaces, tabs and line ends. */
 bool tokenizer_ice_read(struct tokenizer_import *import, const char *bytes, size_t size,
                         struct fault *fault);

@@ -7,7 +7,8 @@
  *   k head: the same, into the key cache        v head: into the value cache, unchanged
  *
  * Rotation of the pair (a, b) with the table's (cos, sin): (a cos - b sin, a sin + b cos); the pair
- * is (i, i + dims/2), or (2i, 2i + 1) with `adjacent`. Caches as in cache.glsl.
+ * is (i, i + dims/2), or (2i, 2i + 1) with `adjacent`. With `two_streams` the first `dims` turn by
+ * s = min(position, max(run.prefix, 1) - 1), the next `dims` by position - s. Caches as in cache.glsl.
  * Serves the unfused steps too: k_heads = v_heads = 0 is ROPE, q_heads = 0 and dims = 0 KV_STORE.
  * Dispatch: x = q_heads + k_heads + v_heads, y = token. Any HEAD_DIM. */
 #include "common.glsl"
@@ -66,6 +67,7 @@ layout(push_constant) uniform Push
     uint q_first; /* floats in front of q, k and v; a joined product of one token has all three */
     uint k_first;
     uint v_first;
+    uint two_streams;
 };
 
 shared float head[HEAD_DIM];
@@ -73,12 +75,15 @@ shared float head[HEAD_DIM];
 /* Element i of the head after rotation at `position`. */
 float rotated(uint i, uint position)
 {
-    if (i >= dims)
+    const uint stopped = two_streams != 0 ? min(position, max(run.prefix, 1) - 1) : position;
+    const bool behind = two_streams != 0 && i >= dims;
+    const uint d = behind ? i - dims : i, turns = behind ? position - stopped : stopped;
+    if (d >= dims)
         return head[i];
-    const uint pair = adjacent != 0 ? i / 2 : i % (dims / 2);
-    const bool second = adjacent != 0 ? (i & 1) != 0 : i >= dims / 2;
+    const uint pair = adjacent != 0 ? d / 2 : d % (dims / 2);
+    const bool second = adjacent != 0 ? (d & 1) != 0 : d >= dims / 2;
     const uint step_size = adjacent != 0 ? 1 : dims / 2;
-    const vec2 turn = table[position * (dims / 2) + pair];
+    const vec2 turn = table[turns * (dims / 2) + pair];
     const uint other = second ? i - step_size : i + step_size;
     return second ? head[other] * turn.y + head[i] * turn.x
                   : head[i] * turn.x - head[other] * turn.y;

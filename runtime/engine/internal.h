@@ -52,6 +52,9 @@ struct lichen_session {
     struct arena sampler_arena; /* copies of biases and breakers */
     int32_t *tokens;            /* [context], what the KV cache holds */
     uint32_t count;
+    uint32_t cached; /* of the tokens, in the KV cache; below count where plan.prefix_mask */
+    uint32_t prefix; /* plan.prefix_mask: of the cached tokens */
+    uint32_t scored; /* tokens up to the last whose logits lichen_feed_logits gave */
     bool fresh; /* the last run computed the logits of tokens[count - 1] */
     volatile bool cancelled;
     int32_t *top_ids; /* [vocab] scratch of pick */

@@ -231,7 +231,8 @@ LICHEN_API bool lichen_feed(struct lichen_session *session, const int32_t *ids, 
                             struct fault *fault);
 /* Makes the session hold exactly ids: keeps the common prefix, drops the rest, feeds what is new.
  * At least the last token is computed again, so that lichen_next may be called. *kept (may be
- * NULL) = tokens not computed again. */
+ * NULL) = tokens not computed again. ChatGLM-6B's prompt sees itself in both directions: of another
+ * prompt nothing is kept. */
 LICHEN_API bool lichen_feed_all(struct lichen_session *session, const int32_t *ids, size_t count,
                                 size_t *kept, struct fault *fault);
 /* Chooses the next token from the logits of the last one (sampler), without feeding it. */
@@ -241,7 +242,8 @@ LICHEN_API bool lichen_next(struct lichen_session *session, int32_t *id, struct 
 /* Keeps the first count tokens. */
 LICHEN_API void lichen_rewind(struct lichen_session *session, uint32_t count);
 /* Runs ids like lichen_feed and gives the logits of the last `rows` of them, [rows, vocab]. rows <=
- * session outputs or it is done in runs of that many. */
+ * session outputs or it is done in runs of that many (not within a prompt of ChatGLM-6B:
+ * FAULT_UNSUPPORTED). */
 LICHEN_API bool lichen_feed_logits(struct lichen_session *session, const int32_t *ids,
                                    size_t count, size_t rows, float *logits, struct fault *fault);
 /* New sampler, history kept. */

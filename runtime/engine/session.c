@@ -147,17 +147,18 @@ uint32_t lichen_session_count(const struct lichen_session *session)
     return session->count;
 }
 
-/* Runs ids[0 .. count) at position in batches; the last batch computes `outputs` rows. */
-static bool run_batches(struct lichen_session *session, const int32_t *ids, uint32_t count,
-                        uint32_t position, uint32_t outputs, struct fault *fault)
+/* Runs tokens[first .. end) in batches; the last batch computes `outputs` rows. */
+static bool run_batches(struct lichen_session *session, uint32_t first, uint32_t end,
+                        uint32_t outputs, struct fault *fault)
 {
-    for (uint32_t done = 0; done < count;) {
-        uint32_t size = count - done < session->batch ? count - done : session->batch;
+    for (uint32_t done = first; done < end;) {
+        uint32_t size = end - done < session->batch ? end - done : session->batch;
         const struct batch batch = {
-            .tokens = ids + done,
+            .tokens = session->tokens + done,
             .count = size,
-            .position = position + done,
-            .outputs = done + size == count ? outputs : 0,
+            .position = done,
+            .outputs = done + size == end ? outputs : 0,
+            .prefix = session->prefix,
         };
         if (session->cancelled)
             return fault_set(fault, FAULT_CANCELLED, "cancelled");
@@ -168,8 +169,8 @@ static bool run_batches(struct lichen_session *session, const int32_t *ids, uint
     return true;
 }
 
-/* An executor that belongs to the present device, with the first `count` tokens in its cache. */
-static bool ensure_exec(struct lichen_session *session, uint32_t count, struct fault *fault)
+/* An executor that belongs to the present device, with the cached tokens in its cache. */
+static bool ensure_exec(struct lichen_session *session, struct fault *fault)
 {
     if (session->exec && session->generation == session->engine->generation)
         return true;
@@ -177,21 +178,45 @@ static bool ensure_exec(struct lichen_session *session, uint32_t count, struct f
     session->exec = NULL;
     session->stats.recoveries++;
     return session_exec_create(session, fault) &&
-           run_batches(session, session->tokens, count, 0, 0, fault);
+           run_batches(session, 0, session->cached, 0, fault);
 }
 
-/* One run with the device lock held; a lost device is rebuilt and the run repeated once. */
-static bool run_locked(struct lichen_session *session, const int32_t *ids, uint32_t count,
-                       uint32_t outputs, struct fault *fault)
+/* Runs what is not cached of the first `end` tokens, with the device lock held; a lost device is
+ * rebuilt and the run repeated once. */
+static bool run_locked(struct lichen_session *session, uint32_t end, uint32_t outputs,
+                       struct fault *fault)
 {
     struct fault first = {0};
-    if (ensure_exec(session, session->count, &first) &&
-        run_batches(session, ids, count, session->count, outputs, &first))
+    if (ensure_exec(session, &first) && run_batches(session, session->cached, end, outputs, &first))
         return true;
     if (first.kind != FAULT_DEVICE_LOST)
         return fault_set(fault, first.kind, "%s", first.text);
-    return engine_recover(session->engine, fault) && ensure_exec(session, session->count, fault) &&
-           run_batches(session, ids, count, session->count, outputs, fault);
+    return engine_recover(session->engine, fault) && ensure_exec(session, fault) &&
+           run_batches(session, session->cached, end, outputs, fault);
+}
+
+/* The prefix of the first `end` tokens are those before the first plan.prefix_end, the last of
+ * which may be a blank to fill; none without one. When it is another one than the cache was made
+ * with, nothing of the cache holds. */
+static bool prefix_update(struct lichen_session *session, uint32_t end, struct fault *fault)
+{
+    const struct plan *plan = &session->engine->plan;
+    uint32_t prefix = 0;
+    if (!plan->prefix_mask)
+        return true;
+    while (prefix < end && session->tokens[prefix] != plan->prefix_end)
+        prefix++;
+    for (uint32_t i = 0; prefix < end && i + 1 < prefix; i++)
+        if (session->tokens[i] == plan->prefix_blanks[0] ||
+            session->tokens[i] == plan->prefix_blanks[1])
+            return fault_set(fault, FAULT_UNSUPPORTED,
+                             "token %u is a blank inside the prompt; lichen fills one at its end",
+                             i);
+    prefix = prefix < end ? prefix : 0;
+    if (prefix != session->prefix)
+        session->cached = 0;
+    session->prefix = prefix;
+    return true;
 }
 
 static void stats_add(struct lichen_session *session, uint32_t count, bool decode, uint64_t start)
@@ -242,13 +267,16 @@ static bool feed(struct lichen_session *session, const int32_t *ids, uint32_t co
 {
     uint64_t start = clock_ns();
     session->fresh = false;
+    memmove(session->tokens + session->count, ids, count * sizeof *ids);
+    if (!prefix_update(session, session->count + count, fault))
+        return false;
     mtx_lock(&session->engine->lock);
-    bool ran = run_locked(session, ids, count, outputs, fault);
+    bool ran = run_locked(session, session->count + count, outputs, fault);
     mtx_unlock(&session->engine->lock);
     if (!ran)
         return false;
-    memcpy(session->tokens + session->count, ids, count * sizeof *ids);
     session->count += count;
+    session->cached = session->count;
     for (uint32_t i = 0; i < count; i++)
         if (!sampler_accept(session->sampler, ids[i], fault))
             return false;
@@ -271,8 +299,8 @@ bool lichen_feed_all(struct lichen_session *session, const int32_t *ids, size_t 
     uint32_t common = 0;
     while (common < session->count && common < count && session->tokens[common] == ids[common])
         common++;
-    if (session->engine->plan.prefix_mask)
-        common = 0; /* a prompt that is visible to itself in both directions has no prefix */
+    if (session->engine->plan.prefix_mask && common <= session->prefix)
+        common = 0; /* tokens that have seen another prompt */
     bool whole = common == count && common == session->count && session->fresh;
     if (!whole && common == count && common > 0)
         common--;
@@ -295,13 +323,22 @@ bool lichen_feed_logits(struct lichen_session *session, const int32_t *ids, size
     if (rows > count)
         return fault_set(fault, FAULT_ARGUMENT, "%zu rows of logits of %zu tokens", rows, count);
     size_t plain = count - rows, vocab = session->engine->plan.vocab;
-    if (plain && !feed(session, ids, (uint32_t)plain, 0, false, fault))
+    size_t lead = session->engine->plan.prefix_mask && rows ? plain : 0; /* in the first piece */
+    if (plain > lead && !feed(session, ids, (uint32_t)plain, 0, false, fault))
         return false;
     uint32_t piece_max = session->outputs < session->batch ? session->outputs : session->batch;
-    for (size_t done = 0; done < rows;) {
+    for (size_t done = 0; done < rows; lead = 0) {
         uint32_t piece = rows - done < piece_max ? (uint32_t)(rows - done) : piece_max;
-        if (!feed(session, ids + plain + done, piece, piece, false, fault))
+        uint32_t prefix = session->prefix;
+        if (!feed(session, ids + plain + done - lead, (uint32_t)lead + piece, piece, false, fault))
             return false;
+        if (session->scored > 0 && session->prefix != prefix)
+            return fault_set(fault, FAULT_UNSUPPORTED,
+                             "the logits of a prompt that sees itself in both directions come from "
+                             "one run; this one ends at token %u, and after %u tokens logits were "
+                             "asked for (the session gives %u rows at a time)",
+                             session->prefix, session->scored, piece_max);
+        session->scored = session->count;
         mtx_lock(&session->engine->lock);
         bool read = session->exec->methods->logits(session->exec, 0, piece,
                                                    logits + done * vocab, fault);
@@ -336,12 +373,21 @@ bool lichen_next(struct lichen_session *session, int32_t *id, struct fault *faul
     return feed(session, id, 1, 1, true, fault);
 }
 
+/* The tokens of a prefix have seen all of it: without its end nothing of the cache holds. */
+static void cache_cut(struct lichen_session *session, uint32_t count)
+{
+    uint32_t keep = count < session->prefix ? 0 : count;
+    session->cached = keep < session->cached ? keep : session->cached;
+}
+
 void lichen_rewind(struct lichen_session *session, uint32_t count)
 {
     if (count >= session->count)
         return;
     session->count = count;
     session->fresh = false;
+    session->scored = session->scored < count ? session->scored : count;
+    cache_cut(session, count);
     sampler_rewind(session->sampler, count);
 }
 

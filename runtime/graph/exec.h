@@ -14,7 +14,9 @@ struct batch {
     uint32_t count;        /* 1 .. exec_batch_max */
     uint32_t position;     /* of the first token; everything before it is in the cache */
     uint32_t outputs;      /* logits are computed for the last `outputs` tokens; 0 = none */
-    uint32_t prefix;       /* MASK_PREFIX: keys below it are visible to all */
+    /* MASK_PREFIX: keys below it are visible to all, so they are the keys of one run, which begins
+     * at position 0 and reaches it; the same number in the runs behind that one. */
+    uint32_t prefix;
 };
 
 struct exec;

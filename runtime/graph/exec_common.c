@@ -42,6 +42,11 @@ static bool check_positions(const struct exec *exec, const struct batch *batch, 
     if (exec->plan->prefix_mask && batch->prefix > end)
         return fault_set(fault, FAULT_ARGUMENT, "prefix of %u, but only %llu positions are filled",
                          batch->prefix, (unsigned long long)end);
+    if (exec->plan->prefix_mask && batch->position > 0 && batch->position < batch->prefix)
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "a prefix of %u that sees itself in both directions is one run, this one "
+                         "begins at %u",
+                         batch->prefix, batch->position);
     return true;
 }
 

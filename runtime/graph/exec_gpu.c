@@ -47,6 +47,12 @@ static struct gpu_part part_at(const struct exec_gpu *gpu, const struct batch *b
     };
 }
 
+/* The position behind the first part. */
+static uint32_t part_end_first(const struct exec_gpu *gpu, const struct batch *batch)
+{
+    return batch->position + part_at(gpu, batch, 0).count;
+}
+
 static struct run_params part_params(const struct exec_gpu *gpu, const struct batch *batch,
                                      const struct gpu_part *part)
 {
@@ -105,6 +111,11 @@ static bool gpu_run(struct exec *exec, const struct batch *batch, const volatile
     while (part.first + part.count < batch->count && !part.outputs)
         part = part_at(gpu, batch, part.first + part.count);
     gpu->logits_on_host = part.outputs < batch->outputs;
+    if (exec->plan->prefix_mask && part_end_first(gpu, batch) < batch->prefix)
+        return fault_set(
+            fault, FAULT_ARGUMENT,
+            "%u rows of logits of a prefix of %u, which is one submission of at most %u",
+            batch->outputs, batch->prefix, gpu->shape.outputs_max);
     for (uint32_t first = 0; first < batch->count; first += part.count) {
         part = part_at(gpu, batch, first);
         if (!part_run(gpu, batch, &part, cancel, fault))

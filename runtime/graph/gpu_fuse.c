@@ -106,7 +106,8 @@ static uint32_t find_attention(const struct plan *plan, uint32_t store)
 
 static bool same_turn(const struct rope_params *a, const struct rope_params *b)
 {
-    return a->dims == b->dims && a->style == b->style && a->table == b->table;
+    return a->dims == b->dims && a->style == b->style && a->table == b->table &&
+           a->two_streams == b->two_streams;
 }
 
 static void find_key(const struct fuse *fuse, uint32_t store, struct gpu_store *found)

@@ -149,8 +149,9 @@ static void fuse_finish_store(struct fuse *fuse, uint32_t index)
     for (uint32_t i = 0; i < GPU_SOURCE_MAX; i++)
         if (fusion->source[i] == PLAN_NONE)
             return;
-    if (rope->rope.dims != params->head_dim || params->head_dim % 4 != 0 ||
-        !joined_rows(fuse, index, rows) || !may_absorb(fuse, index, rope->output))
+    if (rope->rope.two_streams || rope->rope.dims != params->head_dim ||
+        params->head_dim % 4 != 0 || !joined_rows(fuse, index, rows) ||
+        !may_absorb(fuse, index, rope->output))
         return;
     finish_consumer(fuse, index);
 }

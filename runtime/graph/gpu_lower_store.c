@@ -63,6 +63,7 @@ static void store_push(const struct lower *lower, struct kernel_call *kernel,
     kernel_push(kernel, store->q.source.first);
     kernel_push(kernel, store->k.source.first);
     kernel_push(kernel, store->v.source.first);
+    kernel_push(kernel, store->rope && store->rope->two_streams);
 }
 
 static bool store_emit(struct lower *lower, const struct store *store)

@@ -55,7 +55,7 @@ enum rope_style {
 };
 enum attention_mask {
     MASK_CAUSAL, /* key j visible to query at position p: j <= p, and p - j < window when set */
-    MASK_PREFIX  /* ChatGLM v1: also every key j < prefix of the run (batch.prefix) */
+    MASK_PREFIX  /* ChatGLM v1: also every key j < prefix of the run (batch.prefix); no window */
 };
 
 /* out = scale * E[token] (+ P[position] when weight[1] is there).  weight[0] = E [vocab, width] */
@@ -81,11 +81,14 @@ struct matmul_params {
 };
 
 /* Rotates the first `dims` of every head in place (input[0] == output): angle = position *
- * inv_freq[i] of rope table `table`; cos and sin are multiplied by the table's magnitude. */
+ * inv_freq[i] of rope table `table`; cos and sin are multiplied by the table's magnitude.
+ * two_streams (ChatGLM v1): the first `dims` turn by s = min(position, max(batch.prefix, 1) - 1),
+ * which stands still behind the prefix, the next `dims` by position - s, which begins there. */
 struct rope_params {
     uint32_t head_count, head_dim, dims;
     enum rope_style style;
     uint32_t table;
+    bool two_streams;
 };
 
 /* Writes k = input[0], v = input[1] [rows, kv_heads * head_dim] into the cache of `layer` at the
@@ -177,7 +180,9 @@ struct plan {
     uint32_t slot_count;
     uint32_t *slot_width;        /* [slot_count] floats a row: widest buffer in it */
     enum plan_rows *slot_rows;   /* [slot_count] */
-    bool prefix_mask;            /* some step has MASK_PREFIX: a prompt is one run */
+    int32_t prefix_end;          /* token behind the prefix, -1 = none */
+    int32_t prefix_blanks[2];    /* tokens that stand before prefix_end and nowhere else, or -1 */
+    bool prefix_mask;            /* some step has MASK_PREFIX: a prefix is one run */
 };
 
 /* ---- building (plan.c): append-only, capacities grow in the arena ---- */

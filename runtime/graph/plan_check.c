@@ -227,9 +227,9 @@ static bool check_rope(const struct check *check)
     uint64_t width = (uint64_t)rope->head_count * rope->head_dim;
     if (rope->table >= PLAN_ROPE_MAX || !check->plan->rope[rope->table].inv_freq)
         return check_broken(check, "there is no such rope table");
-    if (rope->dims == 0 || rope->dims % 2 != 0 || rope->dims > rope->head_dim)
-        return check_fail(check, "rotated dims (even, at most head_dim)", rope->dims,
-                          rope->head_dim);
+    uint32_t room = rope->two_streams ? rope->head_dim / 2 : rope->head_dim;
+    if (rope->dims == 0 || rope->dims % 2 != 0 || rope->dims > room)
+        return check_fail(check, "rotated dims (even, at most those of a head)", rope->dims, room);
     return check_equal(check, "the input width", input_at(check, 0)->width, width) &&
            check_equal(check, "rotated dims", rope->dims, check->plan->rope[rope->table].dims);
 }
@@ -280,6 +280,8 @@ static bool check_attention(const struct check *check)
         return check_broken(check, "queries must have a row a token");
     if (!kv_stored(check, attention->layer))
         return check_broken(check, "its keys were not stored by an earlier step");
+    if (attention->mask == MASK_PREFIX && attention->window != 0)
+        return check_broken(check, "a prefix and a window");
     uint32_t kept = check->plan->layers[attention->layer].window;
     if (kept != 0 && (attention->window == 0 || attention->window > kept))
         return check_fail(check, "the window (at most what the cache keeps)", attention->window,

@@ -120,14 +120,29 @@ static void rope_head(const struct rope_params *rope, const float *table, float 
     }
 }
 
+/* Rotates `dims` of every head, from dimension `first` on, as at `position`. */
+static void rope_heads(const struct rows *rows, uint32_t row, uint32_t first, size_t position)
+{
+    const struct rope_params *rope = &rows->step->rope;
+    const float *table = rows->ref->rope[rope->table] + position * rope->dims;
+    float *out = rows->out + (size_t)row * rows->width + first;
+    for (uint32_t head = 0; head < rope->head_count; head++)
+        rope_head(rope, table, out + (size_t)head * rope->head_dim);
+}
+
 static void rope_row(const struct rows *rows, uint32_t row, uint32_t thread)
 {
     (void)thread;
+    const struct batch *batch = &rows->ref->batch;
     const struct rope_params *rope = &rows->step->rope;
-    size_t position = (size_t)rows->ref->batch.position + row;
-    const float *table = rows->ref->rope[rope->table] + position * rope->dims;
-    for (uint32_t head = 0; head < rope->head_count; head++)
-        rope_head(rope, table, rows->out + (size_t)row * rows->width + head * rope->head_dim);
+    uint32_t position = batch->position + row, stop = batch->prefix ? batch->prefix - 1 : 0;
+    if (!rope->two_streams) {
+        rope_heads(rows, row, 0, position);
+        return;
+    }
+    uint32_t stopped = position < stop ? position : stop;
+    rope_heads(rows, row, 0, stopped);
+    rope_heads(rows, row, rope->dims, position - stopped);
 }
 
 void ref_rope(struct exec_ref *ref, const struct step *step)

@@ -146,6 +146,7 @@ void emit_rope(struct builder *builder, uint32_t buffer, uint32_t heads, uint32_
         .dims = builder->hparams->rope_dims,
         .style = builder->family->rope,
         .table = table,
+        .two_streams = builder->family->position == POSITION_PREFIX,
     };
     step.output = buffer;
     step_add(builder, &step);
@@ -202,7 +203,7 @@ uint32_t emit_attention(struct builder *builder, uint32_t q)
         .scale = hparams->attention_scale,
         .softcap = hparams->attention_softcap,
         .window = hparams_layer_local(hparams, builder->layer) ? hparams->window : 0,
-        .mask = MASK_CAUSAL,
+        .mask = builder->family->position == POSITION_PREFIX ? MASK_PREFIX : MASK_CAUSAL,
         .alibi_slopes = hparams->alibi_max > 0 ? alibi_slopes(builder) : NULL,
     };
     step.output = buffer_like(builder, "attention", width_of(builder, q), ROWS_TOKENS);
@@ -230,14 +231,14 @@ uint32_t emit_activation(struct builder *builder, uint32_t input)
     return step_add(builder, &step);
 }
 
-uint32_t emit_add(struct builder *builder, uint32_t a, uint32_t b, float scale_b)
+uint32_t emit_add(struct builder *builder, uint32_t a, float scale_a, uint32_t b, float scale_b)
 {
     struct step step;
     if (!step_begin(builder, &step, OP_ADD, a))
         return PLAN_NONE;
     step.input[1] = b;
     step.output = a;
-    step.add = (struct add_params){1, scale_b};
+    step.add = (struct add_params){scale_a, scale_b};
     return step_add(builder, &step);
 }
 

@@ -37,7 +37,7 @@ void emit_kv_store(struct builder *builder, uint32_t k, uint32_t v);
 uint32_t emit_attention(struct builder *builder, uint32_t q);
 uint32_t emit_glu(struct builder *builder, uint32_t gate, uint32_t up);
 uint32_t emit_activation(struct builder *builder, uint32_t input);
-uint32_t emit_add(struct builder *builder, uint32_t a, uint32_t b, float scale_b);
+uint32_t emit_add(struct builder *builder, uint32_t a, float scale_a, uint32_t b, float scale_b);
 uint32_t emit_select(struct builder *builder, uint32_t input);
 void emit_softcap(struct builder *builder, uint32_t buffer, float scale, float cap);
 

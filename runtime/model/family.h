@@ -9,7 +9,9 @@
 
 enum block_form {
     BLOCK_SEQUENTIAL, /* x += attention(norm(x)); x += ffn(norm(x)) */
-    BLOCK_PARALLEL    /* a = norm(x); x += attention(a) + ffn(a) */
+    BLOCK_PARALLEL,   /* a = norm(x); x += attention(a) + ffn(a) */
+    BLOCK_NORMED      /* a = norm(x); x = r a + attention(a); f = norm(x); x = r f + ffn(f), with
+                         r = residual_scale, which multiplies the branch elsewhere */
 };
 
 enum qk_norm {
@@ -27,8 +29,10 @@ enum ffn_form {
 
 enum position_form {
     POSITION_ROPE,
-    POSITION_LEARNED, /* position_embd is added to the embedding */
-    POSITION_BAICHUAN /* 7B rotates; 13B (40 layers) has ALiBi instead, and no key says so */
+    POSITION_LEARNED,  /* position_embd is added to the embedding */
+    POSITION_BAICHUAN, /* 7B rotates; 13B (40 layers) has ALiBi instead, and no key says so */
+    POSITION_PREFIX /* two_streams of plan.h, each rope.dimension_count of a head, and MASK_PREFIX;
+                       frequencies rounded to half precision, as the original keeps them */
 };
 
 enum unrotated { /* layers without rope */
@@ -42,7 +46,8 @@ enum scales {
     SCALES_GEMMA,   /* embedding times sqrt(dim), rounded to bfloat16 as the original does */
     SCALES_MINICPM, /* embedding and branches times those keys, logits divided by logit_scale */
     SCALES_GRANITE, /* the same, 1 where a key is absent */
-    SCALES_COHERE   /* logits times logit_scale */
+    SCALES_COHERE,  /* logits times logit_scale */
+    SCALES_RESIDUAL /* residual_scale, which must be there */
 };
 
 struct family {

@@ -28,6 +28,9 @@ static const struct hparam_range ranges[] = {
     U32("rope.dimension_count",                  rope_dims,             false, 2, 1024),
     U32("rope.scaling.original_context_length",  rope_context,          false, 1, 134217728),
     U32("attention.sliding_window",              window,                false, 0, 134217728),
+    U32("prefix.end_token_id",                   prefix_end,            false, 0, INT32_MAX),
+    U32("prefix.mask_token_id",                  prefix_mask,           false, 0, INT32_MAX),
+    U32("prefix.gmask_token_id",                 prefix_gmask,          false, 0, INT32_MAX),
     F32("rope.freq_base",                        rope_base,             false, 1, 1e12),
     F32("rope.freq_base_swa",                    rope_base_local,       false, 1, 1e12),
     F32("rope.scale_linear",                     rope_factor,           false, 1e-3, 1e6),
@@ -149,9 +152,13 @@ static void set_defaults(const struct family *family, struct hparams *hparams)
         .window = family->window_default,
         .attention_softcap = family->attention_softcap_default,
         .final_softcap = family->final_softcap_default,
+        .prefix_end = PLAN_NONE,
+        .prefix_mask = PLAN_NONE,
+        .prefix_gmask = PLAN_NONE,
         .rope_base = 10000,
         .rope_base_local = family->rope_base_local,
         .rope_local_plain = family->rope_local_plain,
+        .rope_rounded = family->position == POSITION_PREFIX,
         .rope_factor = 1,
         .rope_attention_factor = 1,
         .rope_extrapolation = 1,
@@ -195,8 +202,12 @@ static bool derive_rope(const struct source *source, struct hparams *hparams)
         hparams->rope_dims = 0;
         return true;
     }
+    bool halves = family->position == POSITION_PREFIX;
     if (hparams->rope_dims == 0)
-        hparams->rope_dims = hparams->head_dim;
+        hparams->rope_dims = halves ? hparams->head_dim / 2 : hparams->head_dim;
+    if (halves && hparams->rope_dims * 2 != hparams->head_dim)
+        return fail(source, "two times rope.dimension_count", hparams->rope_dims * 2,
+                    hparams->head_dim);
     if (hparams->rope_dims % 2 != 0)
         return fail(source, "rope.dimension_count modulo 2", 1, 0);
     if (hparams->rope_dims > hparams->head_dim ||
@@ -216,6 +227,19 @@ static bool derive_rope(const struct source *source, struct hparams *hparams)
                          "rope.scaling.low_freq_factor is %g, expected below %g",
                          (double)hparams->rope_low_frequency, (double)hparams->rope_high_frequency);
     return true;
+}
+
+/* Without them nobody knows where a prompt ends. */
+static bool require_prefix(const struct source *source, const struct hparams *hparams)
+{
+    if (source->family->position != POSITION_PREFIX ||
+        (hparams->prefix_end != PLAN_NONE && hparams->prefix_mask != PLAN_NONE &&
+         hparams->prefix_gmask != PLAN_NONE))
+        return true;
+    return fault_set(source->fault, FAULT_FORMAT,
+                     "%s: the keys prefix.end_token_id, prefix.mask_token_id and "
+                     "prefix.gmask_token_id are not all there",
+                     source->family->architecture);
 }
 
 /* A window as long as the context hides nothing. */
@@ -269,11 +293,16 @@ static bool derive_scales(const struct source *source, struct hparams *hparams)
         *logits = (float)(1 / (double)or_default(*logits, old ? dim / 256 : 1));
         return true;
     }
-    if (*embedding > 0 || *residual > 0 || (*logits > 0 && scales != SCALES_COHERE))
+    if (scales == SCALES_RESIDUAL && *residual <= 0)
+        return fault_set(source->fault, FAULT_FORMAT, "key %s.residual_scale is missing",
+                         source->family->architecture);
+    if (*embedding > 0 || (*residual > 0 && scales != SCALES_RESIDUAL) ||
+        (*logits > 0 && scales != SCALES_COHERE))
         return fault_set(source->fault, FAULT_UNSUPPORTED,
                          "%s with embedding_scale, residual_scale or logit_scale",
                          source->family->architecture);
-    *embedding = *residual = 1;
+    *embedding = 1;
+    *residual = or_default(*residual, 1);
     *logits = or_default(*logits, 1);
     if (scales == SCALES_GEMMA)
         *embedding = bfloat_to_float(bfloat_from_float((float)sqrt(dim)));
@@ -345,7 +374,7 @@ bool hparams_read(const struct gguf *gguf, const struct family *family, struct h
     if (!read_ranges(&source, hparams) || !read_eps(&source, hparams) ||
         !read_scaling_type(&source, hparams) || !read_window_pattern(&source, hparams) ||
         !refuse_experts(&source) || !refuse_switched_off(&source) ||
-        !derive_heads(&source, hparams))
+        !require_prefix(&source, hparams) || !derive_heads(&source, hparams))
         return false;
     derive_attention(family, hparams);
     derive_rope_alpha(hparams);

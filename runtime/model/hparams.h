@@ -24,6 +24,7 @@ struct hparams {
     float norm_eps;
     float rope_base, rope_base_local;
     bool rope_local_plain; /* the scaling below is for global layers only */
+    bool rope_rounded;     /* frequencies are half-precision numbers */
     enum rope_scaling rope_scaling;
     float rope_factor;           /* linear, yarn, llama3: how many times longer */
     float rope_attention_factor; /* factor of cos and sin, beside yarn's own */
@@ -34,6 +35,7 @@ struct hparams {
     float attention_scale;                              /* factor of q k^T, 0 = the family's rule */
     float attention_softcap, final_softcap;             /* 0 = none */
     float embedding_scale, residual_scale, logit_scale; /* factors; 1 = none */
+    uint32_t prefix_end, prefix_mask, prefix_gmask;     /* tokens: <sop>, [MASK], [gMASK] */
     float alibi_max;                                    /* 0 = no ALiBi */
 };
 

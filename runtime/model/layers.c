@@ -44,12 +44,13 @@ static void emit_qk_norm(struct builder *builder, const struct qkv *qkv)
 }
 
 /* A branch's last matrix and its way back into x: added by the matrix step itself where nothing
- * stands between. */
+ * stands between. BLOCK_NORMED: x is the norm's output. */
 static uint32_t emit_branch_end(struct builder *builder, uint32_t x, uint32_t input,
                                 const char *name, const char *post_norm)
 {
     const struct family *family = builder->family;
-    bool direct = !family->post_norms && builder->hparams->residual_scale == 1;
+    float scale = builder->hparams->residual_scale;
+    bool direct = !family->post_norms && scale == 1;
     struct linear linear = {
         .name = name, .output = direct ? "x" : "branch", .residual = direct ? x : PLAN_NONE};
     uint32_t out = emit_linear(builder, input, &linear);
@@ -57,7 +58,8 @@ static uint32_t emit_branch_end(struct builder *builder, uint32_t x, uint32_t in
         return out;
     if (family->post_norms)
         out = emit_norm(builder, out, post_norm, builder->hparams->dim, true);
-    return emit_add(builder, x, out, builder->hparams->residual_scale);
+    return family->block == BLOCK_NORMED ? emit_add(builder, x, scale, out, 1)
+                                         : emit_add(builder, x, 1, out, scale);
 }
 
 static bool layer_rotates(const struct builder *builder)
@@ -123,9 +125,11 @@ static uint32_t emit_pre_norm(struct builder *builder, uint32_t x, const char *n
 static uint32_t emit_layer(struct builder *builder, uint32_t x)
 {
     uint32_t a = emit_pre_norm(builder, x, "attn_norm");
-    x = emit_attention_branch(builder, x, a);
-    bool parallel = builder->family->block == BLOCK_PARALLEL;
-    return emit_ffn_branch(builder, x, parallel ? a : emit_pre_norm(builder, x, "ffn_norm"));
+    bool normed = builder->family->block == BLOCK_NORMED;
+    x = emit_attention_branch(builder, normed ? a : x, a);
+    uint32_t f =
+        builder->family->block == BLOCK_PARALLEL ? a : emit_pre_norm(builder, x, "ffn_norm");
+    return emit_ffn_branch(builder, normed ? f : x, f);
 }
 
 /* A file without output.weight ties the head to the embedding. */

@@ -129,6 +129,9 @@ static bool build(const struct gguf *gguf, uint32_t vocab_count, struct plan *pl
         return false;
     plan->dim = hparams.dim;
     plan->context_max = hparams.context;
+    plan->prefix_end = (int32_t)hparams.prefix_end; /* PLAN_NONE: -1 */
+    plan->prefix_blanks[0] = (int32_t)hparams.prefix_mask;
+    plan->prefix_blanks[1] = (int32_t)hparams.prefix_gmask;
     info->vocab = plan->vocab;
     info_fill(gguf, &hparams, info);
     struct builder builder = {

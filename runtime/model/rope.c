@@ -8,6 +8,7 @@
  *            al. 2024); beyond it the long ones would, so hparams.c ends the trained context
  *            there */
 #include "rope.h"
+#include "half.h"
 #include <math.h>
 
 static const double pi = 3.14159265358979323846;
@@ -78,8 +79,11 @@ static double *table_fill(struct plan *plan, const struct hparams *hparams,
         fault_set(fault, FAULT_MEMORY, "no memory for %u frequencies", pairs);
         return NULL;
     }
-    for (uint32_t i = 0; i < pairs; i++)
+    for (uint32_t i = 0; i < pairs; i++) {
         values[i] = frequency(hparams, scaling, (double)base, i);
+        if (hparams->rope_rounded)
+            values[i] = (double)half_to_float(half_from_float((float)values[i]));
+    }
     *table = (struct rope_table){hparams->rope_dims, values, magnitude(hparams, scaling)};
     return values;
 }

@@ -106,8 +106,17 @@ void rig_golden_open(struct rig_golden *golden, const char *folder)
     json_t *root = json_load_file(path, 0, NULL);
     assert_non_null(root);
     json_t *ids = json_object_get(root, "input_ids"), *rows = json_object_get(root, "logits");
-    *golden = (struct rig_golden){(uint32_t)json_array_size(ids), (uint32_t)json_array_size(rows),
-                                  (uint32_t)json_array_size(json_array_get(rows, 0)), NULL, NULL};
+    json_t *prompt = json_object_get(root, "prompt_ids"); /* a prefix but for its last token */
+    if (prompt) {
+        assert_int_equal(json_array_extend(prompt, json_object_get(root, "then_ids")), 0);
+        ids = prompt;
+    }
+    *golden = (struct rig_golden){.token_count = (uint32_t)json_array_size(ids),
+                                  .row_count = (uint32_t)json_array_size(rows),
+                                  .vocab = (uint32_t)json_array_size(json_array_get(rows, 0)),
+                                  .prompt_count = (uint32_t)json_array_size(prompt)};
+    if (prompt)
+        golden->prompt_count -= (uint32_t)json_array_size(json_object_get(root, "then_ids"));
     assert_true(golden->row_count > 0 && golden->row_count <= golden->token_count);
     golden->tokens = malloc(golden->token_count * sizeof *golden->tokens);
     golden->logits = malloc((size_t)golden->row_count * golden->vocab * sizeof *golden->logits);
@@ -127,6 +136,24 @@ void rig_golden_close(struct rig_golden *golden)
 {
     free(golden->tokens);
     free(golden->logits);
+}
+
+/* As the golden was made: the prompt, whose prefix sees itself in both directions, then single
+ * tokens; or all at once. */
+static void rig_run(struct exec *exec, const struct rig_golden *golden, float *logits)
+{
+    struct fault fault = {0};
+    uint32_t count = golden->prompt_count ? golden->prompt_count : golden->token_count;
+    uint32_t rows = golden->row_count - (golden->token_count - count);
+    for (uint32_t at = 0; at < golden->token_count; at += count, count = rows = 1) {
+        struct batch batch = {
+            .tokens = golden->tokens + at, .count = count, .position = at, .outputs = rows};
+        batch.prefix = golden->prompt_count ? golden->prompt_count - 1 : 0;
+        if (!exec_run(exec, &batch, NULL, &fault) ||
+            !exec->methods->logits(exec, 0, rows, logits, &fault))
+            fail_msg("%s", fault.text);
+        logits += (size_t)rows * golden->vocab;
+    }
 }
 
 double rig_error(const char *folder, bool lossless)
@@ -149,7 +176,7 @@ double rig_error(const char *folder, bool lossless)
     assert_int_equal(run.info.vocab, golden.vocab);
     float *logits = malloc((size_t)golden.row_count * golden.vocab * sizeof *logits);
     assert_non_null(logits);
-    run_tokens(run.exec, golden.tokens, golden.token_count, 0, golden.row_count, logits);
+    rig_run(run.exec, &golden, logits);
     double worst = 0;
     for (uint32_t i = 0; i < golden.row_count * golden.vocab; i++)
         worst = fmax(worst, fabs((double)logits[i] - (double)golden.logits[i]));

@@ -19,9 +19,11 @@ float *rig_rows(const struct source *source, uint32_t index);
  * that holds them without loss. */
 void rig_write(const struct source *source, bool lossless, const char *path);
 
-/* The folder's golden.json: input_ids and logits of the original implementation. */
+/* The folder's golden.json: input_ids (ChatGLM-6B: prompt_ids and then_ids) and logits of the
+ * original implementation. */
 struct rig_golden {
     uint32_t token_count, row_count, vocab;
+    uint32_t prompt_count; /* whose last token ends a prefix; 0 = no prefix */
     int32_t *tokens; /* [token_count], owned */
     float *logits;   /* [row_count, vocab] of the last row_count tokens, owned */
 };

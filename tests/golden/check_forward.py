@@ -86,6 +86,38 @@ def chatglm(folder):
         "attention.layer_norm_rms_epsilon": config["layernorm_epsilon"]}, weights)
 
 
+def chatglm1(folder):
+    config = json.load(open(folder + "/config.json"))
+    at, to, heads = "transformer.layers.N.", "blk.N.", config["num_attention_heads"]
+    weights = renamed(safetensors(folder + "/model.safetensors"), [
+        ("transformer.word_embeddings", "token_embd"),
+        ("transformer.final_layernorm", "output_norm"),
+        (at + "input_layernorm", to + "attn_norm"),
+        (at + "attention.query_key_value", to + "attn_qkv"),
+        (at + "attention.dense", to + "attn_output"),
+        (at + "post_attention_layernorm", to + "ffn_norm"),
+        (at + "mlp.dense_h_to_4h", to + "ffn_up"), (at + "mlp.dense_4h_to_h", to + "ffn_down")])
+    for name in weights:
+        if "attn_qkv" in name:  # q | k | v of each head -> q, k, v
+            values = weights[name]
+            by_head = values.reshape((heads, 3, -1) + values.shape[1:])
+            weights[name] = by_head.swapaxes(0, 1).reshape(values.shape)
+    return model_of("chatglm1", {
+        "block_count": config["num_layers"], "embedding_length": config["hidden_size"],
+        "attention.head_count": heads, "residual_scale": 56 ** 0.5,
+        "attention.layer_norm_epsilon": config["layernorm_epsilon"]}, weights)
+
+
+def prompted(name, model, golden, bound):
+    """The prompt but for its last token sees itself in both directions; then one token a time."""
+    model.prefix, cache = len(golden["prompt_ids"]) - 1, {}
+    rows = [model.run([(golden["prompt_ids"], cache)], len(golden["prompt_ids"]))[0]]
+    rows += [model.run([([token], cache)], 1)[0] for token in golden["then_ids"]]
+    error = abs(np.concatenate(rows) - np.array(golden["logits"])).max()
+    print(f"{name:24} largest error {error:.2g}")
+    return error <= bound
+
+
 def gpt2(folder):
     config = json.load(open(folder + "/config.json"))
     weights = renamed(safetensors(folder + "/model.safetensors"), [
@@ -128,6 +160,9 @@ def main():
         if "greedy_continuation" in golden:
             ids = golden["input_ids"]
             good &= greedy_same(name, model, [ids], [golden["greedy_continuation"][len(ids):]])
+    folder = os.path.join(root, "tiny/tiny-chatglm1")
+    golden = json.load(open(folder + "/golden.json"))
+    good &= prompted("tiny-chatglm1", chatglm1(folder), golden, 5e-6)
     sorter = os.path.join(root, "models/gpt-nano-sort")
     cases = json.load(open(sorter + "/golden_greedy.json"))["cases"]
     good &= greedy_same("gpt-nano-sort", gpt2(sorter + "/derived-hf"),

@@ -38,6 +38,7 @@ class Model:
                                     key("attention.layer_norm_epsilon"))))
         self.vocab = self.w["token_embd.weight"].shape[0]
         self.rope_dims = key("rope.dimension_count", self.head_dim)
+        self.prefix = 0  # chatglm1: tokens that see each other in both directions
         self.describe()
 
     @staticmethod
@@ -61,13 +62,13 @@ class Model:
         cohere = arch in ("command-r", "cohere2")
         self.adjacent = cohere or arch in ("llama", "chatglm", "glm4", "moss", "minicpm", "ernie4_5",
                                            "internlm2", "baichuan", "granite", "smollm3")
-        self.layer_norm = cohere or arch in ("gpt2", "moss", "phi2", "starcoder2", "stablelm")
+        self.layer_norm = cohere or arch in ("chatglm1", "gpt2", "moss", "phi2", "starcoder2", "stablelm")
         self.parallel = cohere or arch in ("moss", "phi2")
         self.pre_norms = arch not in ("olmo2", "exaone4")
         self.post_norms = arch in ("gemma2", "gemma3", "glm4", "olmo2", "exaone4")
         self.qk_norm = {"qwen3": "before", "gemma3": "before", "exaone4": "before",
                         "olmo2": "all", "hunyuan-dense": "after"}.get(arch)
-        plain = arch in ("gpt2", "moss", "phi2", "starcoder2")
+        plain = arch in ("chatglm1", "gpt2", "moss", "phi2", "starcoder2")
         self.activation = "gelu" if gemma or plain else "silu"
         self.ffn = ("plain" if plain else
                     "fused" if arch in ("chatglm", "glm4", "phi3") else "gated")
@@ -85,6 +86,9 @@ class Model:
             self.embedding_scale = F(key("embedding_scale"))
             self.residual_scale = F(key("residual_scale"))
             self.logit_scale = 1 / F(key("logit_scale"))
+        if arch == "chatglm1":  # alpha of the residual
+            self.residual_scale = F(np.float32(key("residual_scale")))
+            self.rope_dims = self.head_dim // 2
         if cohere:
             self.logit_scale = F(key("logit_scale"))
         self.window = key("attention.sliding_window", 4096 if arch == "gemma2" else 0)
@@ -128,6 +132,8 @@ class Model:
         if key("rope.scaling.alpha"):  # NTK-aware
             base = base * F(key("rope.scaling.alpha")) ** F(dims / (dims - 2))
         freq = base ** (-np.arange(0, dims, 2, dtype=F) / dims)
+        if self.arch == "chatglm1":  # held in half precision
+            freq = freq.astype(np.float16).astype(F)
         kind = key("rope.scaling.type", "linear")
         factor = F(key("rope.scaling.factor", key("rope.scale_linear", 1.0)))
         magnitude = F(key("rope.scaling.attn_factor", 1.0))
@@ -186,6 +192,11 @@ class Model:
 
     def rotate(self, x, positions, layer):
         """x [tokens, heads, head_dim]"""
+        if self.arch == "chatglm1" and x.shape[-1] == self.head_dim:
+            half = self.head_dim // 2
+            stopped = np.minimum(positions, max(self.prefix, 1) - 1)
+            return np.concatenate([self.rotate(x[..., :half], stopped, layer),
+                                   self.rotate(x[..., half:], positions - stopped, layer)], -1)
         freq, magnitude = self.rope[1 if self.local(layer) else 0]
         angle = positions[:, None].astype(F) * freq[None]
         c = (np.cos(angle) * magnitude)[:, None]
@@ -205,7 +216,7 @@ class Model:
         positions = first + np.arange(q.shape[0])
         keys = np.arange(k.shape[0])
         distance = positions[:, None] - keys[None]
-        hidden = distance < 0
+        hidden = (distance < 0) & (keys[None] >= self.prefix)
         if self.local(layer):
             hidden |= distance >= self.window
         out = np.empty_like(q)
@@ -272,6 +283,10 @@ class Model:
         at = f"blk.{layer}."
         a = self.norm(x, at + "attn_norm") if self.pre_norms else x
         branch = self.attention(a, layer, runs)
+        if self.arch == "chatglm1":
+            x = self.residual_scale * a + branch
+            f = self.norm(x, at + "ffn_norm")
+            return self.residual_scale * f + self.feed_forward(f, layer)
         if self.parallel:
             return x + branch + self.feed_forward(a, layer)
         if self.post_norms:

@@ -111,6 +111,8 @@ static uint32_t attention(struct maker *maker, uint32_t q, uint32_t layer)
         .mask = maker->random->prefix_mask ? MASK_PREFIX : MASK_CAUSAL,
         .alibi_slopes = pick(maker, 0, 3) == 0 ? slopes : NULL,
     };
+    if (step.attention.mask == MASK_PREFIX)
+        step.attention.window = 0;
     return emit(maker, &step, maker->heads * maker->head_dim);
 }
 
@@ -133,10 +135,16 @@ static uint32_t add(struct maker *maker, uint32_t a, uint32_t b)
 static uint32_t attention_block(struct maker *maker, uint32_t input, uint32_t layer)
 {
     uint32_t pairs = maker->head_dim / 2;
-    struct rope_params params = {0, maker->head_dim, 2 * (pairs ? pick(maker, 1, pairs) : 0),
-                                 coin(maker) ? ROPE_HALF : ROPE_ADJACENT, 0};
+    struct rope_params params = {0,
+                                 maker->head_dim,
+                                 2 * (pairs ? pick(maker, 1, pairs) : 0),
+                                 coin(maker) ? ROPE_HALF : ROPE_ADJACENT,
+                                 0,
+                                 false};
     bool normed = coin(maker), roped = pairs && pick(maker, 0, 3), early = coin(maker);
     params.dims = maker->rig->plan.rope[0].dims;
+    params.two_streams = maker->random->prefix_mask && 2 * params.dims <= maker->head_dim;
+    maker->random->two_streams |= roped && params.two_streams;
     uint32_t q = matmul(maker, input, maker->t_q, PLAN_NONE);
     if (early && normed)
         q = head_norm(maker, q, maker->heads, coin(maker));
@@ -281,9 +289,10 @@ void random_plan_open(struct random_plan *random, uint64_t seed, bool blocks)
         .context = RANDOM_CONTEXT, .batch_max = RANDOM_CONTEXT, .threads = 2, .kv = random->kv};
     rig_ready(&random->rig, &options);
     snprintf(random->text, sizeof random->text,
-             "seed %llu: width %u, %u heads, %u kv, head %u, ffn %u, type %d, kv type %d%s",
+             "seed %llu: width %u, %u heads, %u kv, head %u, ffn %u, type %d, kv type %d%s%s",
              (unsigned long long)seed, maker.width, maker.heads, maker.kv_heads, maker.head_dim,
-             maker.ffn, maker.dtype, random->kv, random->prefix_mask ? ", prefix" : "");
+             maker.ffn, maker.dtype, random->kv, random->prefix_mask ? ", prefix" : "",
+             random->two_streams ? ", two streams" : "");
 }
 
 void random_plan_close(struct random_plan *random)

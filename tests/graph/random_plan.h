@@ -11,6 +11,7 @@ struct random_plan {
     struct rig rig;
     enum kv_type kv;
     bool prefix_mask;
+    bool two_streams; /* some rope has them */
     char text[256]; /* what it is, for messages */
 };
 

@@ -224,6 +224,25 @@ static void test_prefix_too_long(void **state)
     rig_close(&rigged.rig);
 }
 
+/* A prefix in two runs: the first half could not see the second. */
+static void test_prefix_in_pieces(void **state)
+{
+    (void)state;
+    struct attention_rig rigged;
+    struct fault fault = {0};
+    int32_t ids[3] = {1, 2, 3};
+    attention_open(&rigged, &cases[10], 3);
+    struct batch batch = {.tokens = ids, .count = 2, .prefix = 2};
+    assert_true(exec_run(rigged.rig.exec, &batch, NULL, &fault));
+    batch = (struct batch){.tokens = ids + 2, .count = 1, .position = 2, .prefix = 2};
+    assert_true(exec_run(rigged.rig.exec, &batch, NULL, &fault));
+    batch = (struct batch){.tokens = ids + 1, .count = 2, .position = 1, .prefix = 2};
+    assert_false(exec_run(rigged.rig.exec, &batch, NULL, &fault));
+    assert_int_equal(fault.kind, FAULT_ARGUMENT);
+    assert_non_null(strstr(fault.text, "is one run"));
+    rig_close(&rigged.rig);
+}
+
 /* The memory plan is what create takes. */
 static void test_memory(void **state)
 {
@@ -301,8 +320,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_float64), cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_prefix_too_long), cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_options),         cmocka_unit_test(test_q8_0_rows),
+        cmocka_unit_test(test_prefix_too_long), cmocka_unit_test(test_prefix_in_pieces),
+        cmocka_unit_test(test_memory),          cmocka_unit_test(test_options),
+        cmocka_unit_test(test_q8_0_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,7 +163,8 @@ static void test_matmul(void **state)
         matmul_case(&cases[i]);
 }
 
-static void rope_case(enum rope_style style, uint32_t dims)
+/* two_streams: without a prefix the first dims stand still, the next ones count. */
+static void rope_case(enum rope_style style, uint32_t dims, bool two_streams)
 {
     enum { HEADS = 4, HEAD_DIM = 11 };
     static const double frequencies[5] = {1, 0.31, 0.1, 0.031, 0.01};
@@ -175,18 +176,21 @@ static void rope_case(enum rope_style style, uint32_t dims)
     struct step step;
     step_init(&step, OP_ROPE, PLAN_NONE);
     step.input[0] = step.output = rig.x;
-    step.rope = (struct rope_params){HEADS, HEAD_DIM, dims, style, 1};
+    step.rope = (struct rope_params){HEADS, HEAD_DIM, dims, style, 1, two_streams};
     uint32_t index = rig_step(&rig, &step);
     for (uint32_t t = 0; t < TOKENS; t++)
         for (uint32_t i = 0; i < WIDTH; i++) {
-            uint32_t j = i % HEAD_DIM, half = dims / 2;
+            uint32_t head = i % HEAD_DIM, half = dims / 2;
+            bool behind = two_streams && head >= dims;
+            uint32_t j = behind ? head - dims : head;
+            uint32_t position = two_streams && !behind ? 0 : POSITION + t;
             const float *x = input_row(&rig, t) + i - j;
             bool first = style == ROPE_HALF ? j < half : j % 2 == 0;
             uint32_t pair = style == ROPE_HALF ? j % half : j / 2;
             uint32_t other = style == ROPE_HALF ? (first ? j + half : j - half) : j ^ 1;
             double y = (double)x[j];
             if (j < dims) {
-                double angle = (POSITION + t) * frequencies[pair];
+                double angle = position * frequencies[pair];
                 y = 1.25 * (y * cos(angle) + (first ? -1 : 1) * (double)x[other] * sin(angle));
             }
             expected[t * WIDTH + i] = y;
@@ -197,10 +201,12 @@ static void rope_case(enum rope_style style, uint32_t dims)
 static void test_rope(void **state)
 {
     (void)state;
-    rope_case(ROPE_HALF, 10);
-    rope_case(ROPE_HALF, 4);
-    rope_case(ROPE_ADJACENT, 10);
-    rope_case(ROPE_ADJACENT, 2);
+    rope_case(ROPE_HALF, 10, false);
+    rope_case(ROPE_HALF, 4, false);
+    rope_case(ROPE_ADJACENT, 10, false);
+    rope_case(ROPE_ADJACENT, 2, false);
+    rope_case(ROPE_HALF, 4, true);
+    rope_case(ROPE_ADJACENT, 2, true);
 }
 
 static double activate(enum activation activation, double x)

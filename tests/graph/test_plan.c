@@ -192,13 +192,15 @@ static void test_rope(void **state)
     struct step step;
     step_init(&step, OP_ROPE, 0);
     step.input[0] = step.output = 0;
-    step.rope = (struct rope_params){2, 4, 4, ROPE_HALF, 1};
+    step.rope = (struct rope_params){2, 4, 4, ROPE_HALF, 1, false};
     refused_step(&step, "there is no such rope table");
-    step.rope = (struct rope_params){2, 4, 3, ROPE_HALF, 0};
+    step.rope = (struct rope_params){2, 4, 3, ROPE_HALF, 0, false};
     refused_step(&step, "rotated dims");
-    step.rope = (struct rope_params){2, 4, 2, ROPE_HALF, 0};
+    step.rope = (struct rope_params){2, 4, 2, ROPE_HALF, 0, false};
     refused_step(&step, "rotated dims is 2, expected 4");
-    step.rope = (struct rope_params){3, 4, 4, ROPE_HALF, 0};
+    step.rope = (struct rope_params){2, 4, 4, ROPE_HALF, 0, true};
+    refused_step(&step, "rotated dims (even, at most those of a head) is 4, expected 2");
+    step.rope = (struct rope_params){3, 4, 4, ROPE_HALF, 0, false};
     refused_step(&step, "the input width is 8, expected 12");
 }
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #define GLM (TINY_UNTIED | TINY_QKV_BIAS | TINY_GATE_FUSED)
+#define CHATGLM1                                                                                   \
+    (TINY_QKV_BIAS | TINY_OUTPUT_BIAS | TINY_FFN_BIAS | TINY_PLAIN_FFN | TINY_LAYER_NORM)
 #define WIDE_HEADS "attention.key_length=16 attention.value_length=16"
 #define PHI2 (TINY_UNTIED | TINY_HEAD_BIAS | TINY_QKV_BIAS | OLD | TINY_PARALLEL)
 #define EXAONE4 (TINY_NO_PRE_NORMS | TINY_POST_NORMS | TINY_QK_NORM)
@@ -40,6 +42,7 @@ const struct tiny tiny_models[] = {
     {"chatglm",         "chatglm", 2, 48, 4, 2, 12, 52, GLM | TINY_QKV_FUSED, "rope.dimension_count=6 rope.freq_base=5000000."},
     {"chatglm-split",   "chatglm", 2, 48, 4, 2, 12, 52, GLM, "rope.dimension_count=6"},
     {"glm4",            "glm4",   2, 48, 4, 2, 12, 52, GLM | TINY_POST_NORMS, "rope.dimension_count=6"},
+    {"chatglm1",        "chatglm1", 2, 48, 4, 4, 12, 96, CHATGLM1, "residual_scale=7.5 prefix.end_token_id=90 prefix.mask_token_id=91 prefix.gmask_token_id=92"},
     {"moss",            "moss",   2, 48, 4, 4, 12, 96, OLD | TINY_UNTIED | TINY_HEAD_BIAS | TINY_PARALLEL, "rope.dimension_count=4"},
     {"gpt2",            "gpt2",   2, 48, 4, 4, 12, 96, OLD | TINY_QKV_BIAS | TINY_POSITIONS, ""},
     {"baichuan-7b",     "baichuan", 32, 24, 3, 3, 8, 24, TINY_UNTIED, ""},
