@@ -23,10 +23,10 @@ enum { LANES = 16 };
 
 /* A block ready for a search. */
 struct block {
-    float x[BLOCK_K_WEIGHTS];        /* weight / unit: the largest lies in [1, 2) */
-    float weight[BLOCK_K_WEIGHTS];   /* of its squared error, > 0 */
-    float weighted[BLOCK_K_WEIGHTS]; /* weight * x */
-    float unit;                      /* power of two */
+    _Alignas(64) float x[BLOCK_K_WEIGHTS]; /* weight / unit: the largest lies in [1, 2) */
+    float weight[BLOCK_K_WEIGHTS];         /* of its squared error, > 0 */
+    float weighted[BLOCK_K_WEIGHTS];       /* weight * x */
+    float unit;                            /* power of two */
 };
 
 /* The values that codes stand for, before the scale. */
@@ -159,11 +159,11 @@ INLINE void block_weigh_size(struct block *block, int count)
         block->weight[i] = rms + (block->x[i] < 0.0f ? -block->x[i] : block->x[i]);
 }
 
-/* Block n of a row, count weights each. False when all is below half the smallest binary16: a block
- * of zeros. The power of two that takes out the size keeps every later sum far from the ends of
- * float. */
-INLINE bool block_prepare(struct block *block, const float *src, const float *importance, size_t n,
-                          int count)
+/* Block n of a row, count weights each, but for `weighted`. False when all is below half the
+ * smallest binary16: a block of zeros. The power of two that takes out the size keeps every later
+ * sum far from the ends of float. */
+INLINE bool block_begin(struct block *block, const float *src, const float *importance, size_t n,
+                        int count)
 {
     uint32_t bits[BLOCK_K_WEIGHTS], largest = 0;
     memcpy(bits, src + n * (size_t)count, (size_t)count * sizeof *src);
@@ -184,8 +184,21 @@ INLINE bool block_prepare(struct block *block, const float *src, const float *im
         block_weigh_importance(block, importance + n * (size_t)count, count);
     else
         block_weigh_size(block, count);
+    return true;
+}
+
+INLINE void block_multiply(struct block *block, int count)
+{
     for (int i = 0; i < count; i++)
         block->weighted[i] = block->weight[i] * block->x[i];
+}
+
+INLINE bool block_prepare(struct block *block, const float *src, const float *importance, size_t n,
+                          int count)
+{
+    if (!block_begin(block, src, importance, n, count))
+        return false;
+    block_multiply(block, count);
     return true;
 }
 
