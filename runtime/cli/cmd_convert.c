@@ -135,7 +135,7 @@ static bool calibration_say(struct convert *convert)
 {
     struct digest digest;
     char words[128], hash[DIGEST_TEXT_SIZE];
-    if (!digest_file(convert->imatrix, &digest, NULL, &convert->common.fault))
+    if (!digest_file(convert->imatrix, NULL, &digest, NULL, &convert->common.fault))
         return false;
     digest_text(digest, hash);
     snprintf(words, sizeof words, "imatrix %s", hash);
