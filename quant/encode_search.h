@@ -113,23 +113,17 @@ INLINE float inverse_of(float value)
 /* Over all lanes, by halves: pairs of lanes side by side, no long chain. */
 INLINE float lane_sum(const float value[LANES])
 {
-    float sum[LANES / 2];
-    for (int k = 0; k < LANES / 2; k++)
-        sum[k] = value[k] + value[k + LANES / 2];
-    for (int k = 0; k < LANES / 4; k++)
-        sum[k] += sum[k + LANES / 4];
-    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
-}
-
-INLINE float lane_max(const float value[LANES])
-{
-    float max[LANES / 2];
-    for (int k = 0; k < LANES / 2; k++)
-        max[k] = value[k] > value[k + LANES / 2] ? value[k] : value[k + LANES / 2];
-    for (int k = 0; k < LANES / 4; k++)
-        max[k] = max[k] > max[k + LANES / 4] ? max[k] : max[k + LANES / 4];
-    float even = max[0] > max[2] ? max[0] : max[2], odd = max[1] > max[3] ? max[1] : max[3];
-    return even > odd ? even : odd;
+    typedef float eight __attribute__((vector_size(8 * sizeof(float))));
+    typedef float four __attribute__((vector_size(4 * sizeof(float))));
+    eight low, high;
+    memcpy(&low, value, sizeof low);
+    memcpy(&high, value + LANES / 2, sizeof high);
+    low += high;
+    four first, second;
+    memcpy(&first, &low, sizeof first);
+    memcpy(&second, (const char *)&low + sizeof first, sizeof second);
+    first += second;
+    return (first[0] + first[2]) + (first[1] + first[3]);
 }
 
 /* Importance without scale: 1 on average, and at least 2^-10, so that a column that never saw an

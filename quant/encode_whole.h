@@ -44,11 +44,9 @@ INLINE int whole_shift(enum grid grid)
 INLINE void whole_prepare(const struct block *block, enum grid grid, struct whole *whole)
 {
     float largest = block_largest(block, 0, BLOCK_WEIGHTS);
-    float steps = whole_steps(grid), part[LANES];
-    for (int k = 0; k < LANES; k++)
-        part[k] = block->weight[k] > block->weight[k + LANES] ? block->weight[k]
-                                                              : block->weight[k + LANES];
-    float heaviest = lane_max(part);
+    float steps = whole_steps(grid), heaviest = 0.0f;
+    for (int i = 0; i < BLOCK_WEIGHTS; i++)
+        heaviest = block->weight[i] > heaviest ? block->weight[i] : heaviest;
     float to_x = (float)WHOLE_ONE / largest, to_weight = steps / heaviest;
     float to_weighted = 1.0f / steps;
     for (int i = 0; i < BLOCK_WEIGHTS; i++) {
