@@ -124,9 +124,9 @@ static void measure_kept(const float *rows, size_t count, struct encode_stats *s
 static uint32_t slice_rows(const struct pipeline *pipeline, uint32_t index)
 {
     uint64_t rows = SLICE_WEIGHTS / source_tensor_at(source_of(pipeline), index)->dims[0];
-    if (rows < 1 || weighting_refines(pipeline->weighting, index))
-        rows = rows < 1 ? 1 : REFINED_ROWS;
-    return (uint32_t)rows;
+    if (weighting_refines(pipeline->weighting, index))
+        return REFINED_ROWS;
+    return rows > 0 ? (uint32_t)rows : 1;
 }
 
 static bool encode_slice(struct pipeline *pipeline, struct block *block, uint64_t first_row,
