@@ -55,7 +55,7 @@ bool refine_create(const float *hessian, uint32_t columns, uint64_t tokens,
     }
     float damping = options ? options->damping : 0;
     if (!(damping > 0))
-        damping = tokens / TOKENS_PER_COLUMN < columns ? 1.0f : 0.1f;
+        damping = tokens / TOKENS_PER_COLUMN < columns ? 1.0f : 0.3f;
     refine->columns = columns;
     refine->sweeps = options && options->sweeps ? options->sweeps : SWEEPS_DEFAULT;
     refine->unit = diagonal_mean(hessian, columns);

@@ -11,7 +11,7 @@
 struct refine; /* one Hessian, damped and prepared; shared by all weights with the same input */
 
 struct refine_options {
-    float damping;   /* lambda; 0 = by the number of tokens: 0.1, or 1.0 below 20 a column */
+    float damping;   /* lambda; 0 = by the number of tokens: 0.3, or 1.0 below 20 a column */
     uint32_t sweeps; /* 0 = 3 */
 };
 

@@ -42,7 +42,7 @@ static void convert_specs(struct convert *convert, struct option_set *set)
         {"refine", 0, OPTION_FLAG, &convert->refine, NULL,
          "minimise the error of the layers' outputs; needs a calibration with --hessian", 0},
         {"damping", 0, OPTION_REAL, &convert->damping, "X",
-         "how little --refine trusts the calibration (0 = by its length: 0.1 or 1)", 0},
+         "how little --refine trusts the calibration (0 = by its length: 0.3 or 1)", 0},
         {"bpw", 0, OPTION_REAL, &convert->bits, "X",
          "the best types of X bits a weight on average; needs a calibration with --sensitivity", 0},
         {"fit", 0, OPTION_TEXT, &convert->fit, "SIZE",
