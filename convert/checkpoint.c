@@ -2,6 +2,8 @@
  * one sorted list of all tensors. Reading them is checkpoint_read.c. */
 #include "checkpoint_private.h"
 #include "checked.h"
+#include "mistaken.h"
+#include "published.h"
 #include "strict_json.h"
 
 #include <stdlib.h>
@@ -75,15 +77,14 @@ static const struct {
     {"\x80\2\x8a\n", 4,
      "a PyTorch file in the form that torch used before 1.6 (not a zip), which is not read; load "
      "it with torch and save it again"},
-    {"vers", 4, "perhaps a git-lfs pointer; fetch the file it stands for"},
-    {"<!DO", 4, "perhaps a web page; the download went wrong"},
-    {"<htm", 4, "perhaps a web page; the download went wrong"},
     {"\x89HDF", 4, "an HDF5 file (Keras), which is not read"},
 };
 
 /* False when it was refused. */
 static bool check_kind(const uint8_t *start, size_t size, struct fault *fault)
 {
+    if (!mistaken_check(start, size, fault))
+        return false;
     for (size_t i = 0; i < sizeof not_checkpoints / sizeof not_checkpoints[0]; i++)
         if (size >= not_checkpoints[i].size &&
             memcmp(start, not_checkpoints[i].magic, not_checkpoints[i].size) == 0)
@@ -94,7 +95,7 @@ static bool check_kind(const uint8_t *start, size_t size, struct fault *fault)
 
 static bool read_part(struct checkpoint_part *part, const char *path, struct fault *fault)
 {
-    uint8_t start[8];
+    uint8_t start[MISTAKEN_SIZE];
     if (!file_open(path, &part->file, fault))
         return false;
     size_t size =
@@ -272,7 +273,7 @@ static bool open_index(struct checkpoint *checkpoint, const char *path, struct f
     checkpoint->parts = calloc(CHECKPOINT_SHARD_MAX, sizeof *checkpoint->parts);
     bool done =
         (checkpoint->parts && numbers) || fault_set(fault, FAULT_MEMORY, "no memory for the index");
-    done = done && file_load(path, INDEX_SIZE_MAX, &text, &size, fault);
+    done = done && published_load(path, INDEX_SIZE_MAX, &text, &size, fault);
     if (done)
         root = strict_json_parse(text, size, INDEX_DEPTH, 0, fault);
     done = root && read_map(checkpoint, path, root, numbers, fault);
@@ -304,12 +305,10 @@ static bool open_folder(struct checkpoint *checkpoint, const char *folder, struc
         char path[PATH_MAX_SIZE];
         if (!join(folder, true, names[i], path, fault))
             return false;
-        if (path_kind(path) == PATH_FILE)
+        if (path_kind(path) != PATH_NONE || path_is_broken_link(path))
             return open_path(checkpoint, path, fault);
     }
-    return fault_set(fault, FAULT_FILE,
-                     "%s: no model.safetensors or pytorch_model.bin there, nor an index of one",
-                     folder);
+    return published_no_weights(folder, fault);
 }
 
 bool checkpoint_open(const char *path, struct checkpoint **out, struct fault *fault)

@@ -45,12 +45,15 @@ static bool check_output(const struct convert_options *options, struct fault *fa
             return fault_set(fault, FAULT_ARGUMENT,
                              "%s: is the input itself (%s); choose another output", path,
                              source_file_path(options->source, i));
-    if (path_kind(path) == PATH_NONE)
+    if (!path_check_output(path, fault))
+        return false;
+    bool is_broken = path_is_broken_link(path);
+    if (path_kind(path) == PATH_NONE && !is_broken)
         return true;
-    if (!path_is_regular(path))
+    if (!is_broken && !path_is_regular(path))
         return fault_set(fault, FAULT_ARGUMENT, "%s: is not a regular file", path);
-    return options->force ||
-           fault_set(fault, FAULT_ARGUMENT, "%s: exists; --force replaces it", path);
+    return options->force || fault_set(fault, FAULT_ARGUMENT, "%s: exists%s; --force replaces it",
+                                       path, is_broken ? ", a link to what is not there" : "");
 }
 
 static bool check_source(const struct source *source, struct fault *fault)

@@ -24,6 +24,7 @@ struct hf_hparams {
     double rope_base;
     uint32_t window; /* 0 = none */
     bool tied;
+    bool kv_assumed; /* config.json does not say kv_heads */
 };
 
 /* Which published row is row r of a segment, D = head_dim, h = r / D, d = r % D (with pairs, the
@@ -128,8 +129,10 @@ void hf_put_window(struct hf_builder *builder, uint32_t period);
 void hf_rope_read(struct hf_builder *builder);
 /* hf_quantization.c: quantization_config and its older forms. */
 void hf_quantization_read(struct hf_builder *builder);
-/* hf_general.c: name, licence, languages, sampling defaults. */
+/* hf_general.c: licence, languages, sampling defaults. */
 void hf_general_read(struct hf_builder *builder);
+/* hf_name.c: name and size label; after the tensors, whose weights are counted. */
+void hf_name_read(struct hf_builder *builder);
 
 /* hf_find_weight.c: the matrix NAME.weight, however it is stored, of rows x columns as in y = W x;
  * NULL is a failure. */

@@ -31,9 +31,11 @@ static const struct hf_family ernie_fused = {
     .skipped = SKIPPED,
     .activation = SILU,
     .tied = true,
-    .defaults =
-        (const struct hf_default[]){
-            {"rms_norm_eps", 1e-5}, {"rope_theta", 500000}, {"head_dim", 128}, {NULL, 0}},
+    .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-5},
+                                            {"rope_theta", 500000},
+                                            {"head_dim", 128},
+                                            {"num_key_value_heads", 2},
+                                            {NULL, 0}},
 };
 
 static const struct hf_row internlm2_rows[] = {

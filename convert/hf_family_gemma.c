@@ -95,8 +95,11 @@ static void gemma3_special(struct hf_builder *builder)
     .prefixes = PREFIXES, .probe = "embed_tokens", .skipped = SKIPPED, .tied = true,               \
     .activation = "gelu_pytorch_tanh|gelu_new|gelu"
 
-static const struct hf_default gemma_defaults[] = {
-    {"rms_norm_eps", 1e-6}, {"head_dim", 256}, {"max_position_embeddings", 8192}, {NULL, 0}};
+static const struct hf_default gemma_defaults[] = {{"rms_norm_eps", 1e-6},
+                                                   {"head_dim", 256},
+                                                   {"max_position_embeddings", 8192},
+                                                   {"num_key_value_heads", 16},
+                                                   {NULL, 0}};
 static const struct hf_default gemma2_defaults[] = {{"rms_norm_eps", 1e-6},
                                                     {"head_dim", 256},
                                                     {"max_position_embeddings", 8192},

@@ -76,11 +76,9 @@ static const struct hf_row glm4_rows[] = {
     ROWS_END,
 };
 
-static const struct hf_default glm_defaults[] = {{"rms_norm_eps", 1.5625e-7},
-                                                 {"partial_rotary_factor", 0.5},
-                                                 {"attention_bias", 1},
-                                                 {"head_dim", 128},
-                                                 {NULL, 0}};
+static const struct hf_default glm_defaults[] = {
+    {"rms_norm_eps", 1.5625e-7}, {"partial_rotary_factor", 0.5}, {"attention_bias", 1},
+    {"head_dim", 128},           {"num_key_value_heads", 2},     {NULL, 0}};
 
 static const struct hf_family glm = {
     .model_types = "glm",

@@ -179,7 +179,9 @@ static const struct hf_family starcoder2 = {
     .layer_norm = true,
     .tied = true,
     .special = starcoder2_special,
-    .defaults = (const struct hf_default[]){{"norm_epsilon", 1e-5}, {"use_bias", 1}, {NULL, 0}},
+    .defaults =
+        (const struct hf_default[]){
+            {"norm_epsilon", 1e-5}, {"use_bias", 1}, {"num_key_value_heads", 2}, {NULL, 0}},
 };
 
 static const struct hf_row stablelm_rows[] = {
@@ -216,6 +218,7 @@ static const struct hf_family stablelm = {
     .special = stablelm_special,
     .defaults = (const struct hf_default[]){{"layer_norm_eps", 1e-5},
                                             {"partial_rotary_factor", 0.25},
+                                            {"num_key_value_heads", 32},
                                             {NULL, 0}},
 };
 

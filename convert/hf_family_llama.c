@@ -59,7 +59,8 @@ static const struct hf_family mistral = {
     .skipped = SKIPPED,
     .activation = SILU,
     .special = mistral_special,
-    .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-6}, {NULL, 0}},
+    .defaults =
+        (const struct hf_default[]){{"rms_norm_eps", 1e-6}, {"num_key_value_heads", 8}, {NULL, 0}},
 };
 
 /* Layers from max_window_layers on slide, when use_sliding_window says so; GGUF has no key for it
@@ -91,7 +92,8 @@ static const struct hf_family qwen2 = {
     .skipped = SKIPPED,
     .activation = SILU,
     .special = qwen_special,
-    .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-6}, {NULL, 0}},
+    .defaults =
+        (const struct hf_default[]){{"rms_norm_eps", 1e-6}, {"num_key_value_heads", 32}, {NULL, 0}},
 };
 
 #define HEAD_NORMS(query, key)                                                                     \
@@ -119,7 +121,9 @@ static const struct hf_family qwen3 = {
     .skipped = SKIPPED,
     .activation = SILU,
     .special = qwen_special,
-    .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-6}, {"head_dim", 128}, {NULL, 0}},
+    .defaults =
+        (const struct hf_default[]){
+            {"rms_norm_eps", 1e-6}, {"head_dim", 128}, {"num_key_value_heads", 32}, {NULL, 0}},
 };
 
 static void minicpm_special(struct hf_builder *builder)
@@ -196,7 +200,8 @@ static const struct hf_family ernie = {
     .activation = SILU,
     .tied = true,
     .defaults =
-        (const struct hf_default[]){{"rms_norm_eps", 1e-5}, {"rope_theta", 500000}, {NULL, 0}},
+        (const struct hf_default[]){
+            {"rms_norm_eps", 1e-5}, {"rope_theta", 500000}, {"num_key_value_heads", 2}, {NULL, 0}},
 };
 
 static const struct hf_row hunyuan_rows[] = {
@@ -281,7 +286,8 @@ static const struct hf_family smollm3 = {
     .tied = true,
     .special = smollm3_special,
     .defaults =
-        (const struct hf_default[]){{"rms_norm_eps", 1e-6}, {"rope_theta", 2000000}, {NULL, 0}},
+        (const struct hf_default[]){
+            {"rms_norm_eps", 1e-6}, {"rope_theta", 2000000}, {"num_key_value_heads", 4}, {NULL, 0}},
 };
 
 #define POST_NORMS                                                                                 \
@@ -346,7 +352,8 @@ static const struct hf_family exaone4 = {
     .skipped = SKIPPED,
     .activation = SILU,
     .special = olmo3_special,
-    .defaults = (const struct hf_default[]){{"rms_norm_eps", 1e-5}, {NULL, 0}},
+    .defaults =
+        (const struct hf_default[]){{"rms_norm_eps", 1e-5}, {"num_key_value_heads", 32}, {NULL, 0}},
 };
 
 const struct hf_family *const hf_families_llama[] = {

@@ -68,6 +68,24 @@ static void describe(const struct checkpoint_tensor *tensor, char text[160])
     snprintf(text + used, 160 - used, "]");
 }
 
+/* A shape that follows from a number of key-value heads that config.json does not say. */
+static bool kv_fault(struct hf_builder *builder, const struct checkpoint_tensor *tensor,
+                     const char *found, const char *expected)
+{
+    static const char *const names[] = {"k_proj", "v_proj", "qkv", "query_key_value", "W_pack"};
+    bool concerned = false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        concerned |= strstr(tensor->name, names[i]) != NULL;
+    if (!concerned || !builder->hparams.kv_assumed)
+        return fail(builder, tensor, found, expected);
+    return hf_fail(
+        builder, FAULT_FORMAT,
+        "%s: tensor '%s' is %s, expected %s: config.json has no num_key_value_heads, for "
+        "which the original takes %u",
+        checkpoint_tensor_path(builder->source->checkpoint, tensor), tensor->name, found, expected,
+        builder->hparams.kv_heads);
+}
+
 static bool check_shape(struct hf_builder *builder, const struct checkpoint_tensor *tensor,
                         uint32_t dim_count, uint64_t first, uint64_t second)
 {
@@ -83,7 +101,7 @@ static bool check_shape(struct hf_builder *builder, const struct checkpoint_tens
     else
         snprintf(expected, sizeof expected, "[%llu, %llu]", (unsigned long long)first,
                  (unsigned long long)second);
-    return fail(builder, tensor, found, expected);
+    return kv_fault(builder, tensor, found, expected);
 }
 
 static bool check_floats(struct hf_builder *builder, const struct checkpoint_tensor *tensor)

@@ -1,4 +1,4 @@
-/* hf_general.c: what the file says of the model itself: name, licence and languages from the model
+/* hf_general.c: what the file says of the model itself: licence and languages from the model
  * card (README.md), sampling defaults from generation_config.json, under llama.cpp's keys. */
 #include "hf_builder.h"
 #include "platform.h"
@@ -8,21 +8,6 @@
 #include <string.h>
 
 enum { CARD_SIZE_MAX = 4 << 20, LANGUAGES_MAX = 64, VALUE_SIZE = 128, PATH_SIZE = 4096 };
-
-static void put_name(struct hf_builder *builder)
-{
-    const char *name = builder->options ? builder->options->name : NULL;
-    char copy[PATH_SIZE];
-    if (!name) {
-        snprintf(copy, sizeof copy, "%s", builder->folder);
-        size_t size = strlen(copy);
-        while (size > 1 && copy[size - 1] == '/')
-            copy[--size] = 0;
-        const char *slash = strrchr(copy, '/');
-        name = slash && slash[1] ? slash + 1 : copy;
-    }
-    hf_put_text(builder, "general.name", name);
-}
 
 /* A scalar of the card without quotes and comment; empty when it is none. */
 static void card_value(const char *text, size_t size, char value[VALUE_SIZE])
@@ -163,7 +148,6 @@ void hf_general_read(struct hf_builder *builder)
 {
     hf_put_text(builder, "general.architecture", builder->family->architecture);
     hf_put_text(builder, "general.type", "model");
-    put_name(builder);
     put_card(builder);
     put_sampling(builder, "temperature", "general.sampling.temp", 0, 100, false);
     put_sampling(builder, "top_k", "general.sampling.top_k", 0, 1e6, true);

@@ -8,8 +8,12 @@ static void read_heads(struct hf_builder *builder)
 {
     struct hf_config *config = &builder->config;
     struct hf_hparams *h = &builder->hparams;
+    const char *kv_names = "num_key_value_heads|multi_query_group_num";
     h->heads = hf_required_count(config, "num_attention_heads|n_head", 1, 1024);
-    h->kv_heads = hf_count(config, "num_key_value_heads|multi_query_group_num", 1, 1024, h->heads);
+    h->kv_heads = hf_count(config, kv_names, 1, 1024, h->heads);
+    h->kv_assumed = !hf_find(config, kv_names);
+    if (json_is_null(json_object_get(config->text, "num_key_value_heads")))
+        h->kv_heads = h->heads; /* said to be the usual, whatever the family's default */
     if (!hf_bool(config, "multi_query_attention", true))
         h->kv_heads = h->heads;
     h->head_dim = hf_count(config, "head_dim|kv_channels", 2, 1024, 0);
@@ -17,8 +21,9 @@ static void read_heads(struct hf_builder *builder)
         return;
     if (h->heads % h->kv_heads != 0)
         hf_fail(builder, FAULT_FORMAT,
-                "config.json: %u attention heads are not a multiple of %u key-value heads",
-                h->heads, h->kv_heads);
+                "config.json: %u attention heads are not a multiple of %u key-value heads%s",
+                h->heads, h->kv_heads,
+                h->kv_assumed ? " (num_key_value_heads is missing; the original takes that)" : "");
     if (h->head_dim == 0 && (h->dim % h->heads != 0 || h->dim / h->heads > 1024))
         hf_fail(builder, FAULT_FORMAT,
                 "config.json: hidden_size %u over %u heads, expected a whole number up to 1024",
@@ -66,7 +71,9 @@ static void read_sizes(struct hf_builder *builder)
     struct hf_hparams *h = &builder->hparams;
     h->layers = hf_required_count(config, "num_hidden_layers|n_layer|num_layers", 1, HF_LAYERS_MAX);
     h->dim = hf_required_count(config, "hidden_size|n_embd", 1, 131072);
-    h->vocab = hf_required_count(config, "padded_vocab_size|vocab_size", 1, 1 << 24);
+    h->vocab = hf_count(config, "padded_vocab_size", 1, 1 << 24, 0);
+    if (h->vocab == 0)
+        h->vocab = hf_required_count(config, "vocab_size", 1, 1 << 24);
     const char *context = builder->family->context ? builder->family->context
                                                    : "max_position_embeddings|n_positions|"
                                                      "seq_length|max_sequence_length|"

@@ -3,6 +3,7 @@
  * the group size is believed, models.md 2.2). */
 #include "hf_builder.h"
 #include "platform.h"
+#include "published.h"
 #include "strict_json.h"
 
 #include <stdio.h>
@@ -106,7 +107,7 @@ static json_t *load_old(struct hf_builder *builder)
     int length = snprintf(path, sizeof path, "%s/quantize_config.json", builder->folder);
     if (length < 0 || length >= PATH_SIZE || path_kind(path) != PATH_FILE)
         return NULL;
-    if (file_load(path, QUANTIZE_SIZE_MAX, &text, &size, builder->fault))
+    if (published_load(path, QUANTIZE_SIZE_MAX, &text, &size, builder->fault))
         root = strict_json_parse(text, size, QUANTIZE_DEPTH, 0, builder->fault);
     free(text);
     if (!root) {

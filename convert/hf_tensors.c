@@ -145,10 +145,8 @@ static struct hf_plan *put_tensor(struct hf_builder *builder, const char *name,
                                      .dims = {columns, rows, 1, 1},
                                      .stored = hf_weight_stored(weight),
                                      .lossless = weight->lossless,
+                                     .zero_is_full = weight->zero_is_full,
                                      .from = weight->data ? weight->data->name : "config.json"};
-    if (weight->zero_is_full)
-        tensor->from = hf_format(builder, "%s (a zero beyond the codes occurs, taken as %s)",
-                                 weight->data->name, "2^bits: --gptq-zero-wrap");
     if (!source_tensor_check(tensor, builder->fault)) {
         builder->failed = true;
         return NULL;

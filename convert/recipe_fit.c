@@ -235,13 +235,25 @@ static bool improve(struct fit *fit, uint64_t *size, uint64_t bytes)
     return true;
 }
 
+static double weight_count(const struct source *source)
+{
+    double count = 0;
+    for (uint32_t i = 0; i < source_tensor_count(source); i++)
+        count += (double)source_tensor_at(source, i)->dims[0] *
+                 (double)source_tensor_at(source, i)->rows;
+    return count;
+}
+
 static bool solve(struct fit *fit, uint64_t bytes, struct fault *fault)
 {
     uint64_t least = choose_least(fit);
     if (least > bytes)
-        return fault_set(fault, FAULT_ARGUMENT,
-                         "%llu bytes are wanted, the smallest types take %llu",
-                         (unsigned long long)bytes, (unsigned long long)least);
+        return fault_set(
+            fault, FAULT_ARGUMENT,
+            "%llu bytes are wanted, the smallest types take %llu (%.2f bits a weight); "
+            "ask for more",
+            (unsigned long long)bytes, (unsigned long long)least,
+            (double)least * 8 / weight_count(fit->recipe->source));
     double low = 0, high = 1e-12;
     while (choose(fit, high) > bytes)
         high *= 2;

@@ -11,6 +11,7 @@
 #include "reader.h"
 #include "strict_json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,12 @@ static bool find_element(const char *name, enum element *element, struct fault *
         if (strcmp(element_info(*element)->name, name) == 0)
             return true;
     }
-    return fault_set(fault, FAULT_UNSUPPORTED, "dtype '%.64s' is not supported", name);
+    char known[128] = "";
+    for (int i = 0; i < ELEMENT_BLOCK; i++)
+        snprintf(known + strlen(known), sizeof known - strlen(known), " %s",
+                 element_info((enum element)i)->name);
+    return fault_set(fault, FAULT_UNSUPPORTED, "dtype '%.64s' is not supported; those are:%s", name,
+                     known);
 }
 
 static bool get_u64(const json_t *value, const char *what, uint64_t *out, struct fault *fault)
@@ -155,7 +161,9 @@ static bool place_items(struct checkpoint_part *part, uint64_t data_start, uint6
         next = item->end;
         if (item->end > data_size)
             return fault_set(
-                fault, FAULT_FORMAT, "tensor '%s' ends at byte %llu of the data, the file has %llu",
+                fault, FAULT_FORMAT,
+                "tensor '%s' ends at byte %llu of the data, the file has %llu; if it was cut off, "
+                "download it again",
                 item->tensor.name, (unsigned long long)item->end, (unsigned long long)data_size);
         item->offset += data_start; /* both are within the file now */
         item->end += data_start;
@@ -190,11 +198,14 @@ static bool header_size(const void *bytes, size_t size, uint64_t file_size, size
     if (reader.failed)
         return false;
     if (header < 2 || header > HEADER_MAX)
-        return fault_set(fault, FAULT_FORMAT, "byte 0: a header of %llu bytes, expected 2 to %d",
-                         (unsigned long long)header, HEADER_MAX);
+        return fault_set(
+            fault, FAULT_FORMAT,
+            "byte 0: a header of %llu bytes, expected 2 to %d: not a safetensors file?",
+            (unsigned long long)header, HEADER_MAX);
     if (header > file_size - HEADER_START)
         return fault_set(fault, FAULT_FORMAT,
-                         "byte 0: a header of %llu bytes, the file has %llu behind its size",
+                         "byte 0: a header of %llu bytes, the file has %llu behind its size: cut "
+                         "off, or not a safetensors file",
                          (unsigned long long)header,
                          (unsigned long long)(file_size - HEADER_START));
     *out = (size_t)header;

@@ -1,6 +1,7 @@
 /* source.c: which kind of source a path is, and what all kinds share. */
 #include "source_private.h"
 #include "platform.h"
+#include "published.h"
 
 #include <assert.h>
 #include <string.h>
@@ -25,12 +26,16 @@ bool source_open(const char *path, const struct source_options *options, struct 
 {
     bool is_gguf = false;
     *out = NULL;
-    if (path_kind(path) == PATH_NONE)
+    if (path_kind(path) == PATH_NONE && !path_is_broken_link(path))
         return fault_set(fault, FAULT_FILE,
-                         "%s: no such file or folder; a folder of a Hugging Face checkpoint, a "
-                         ".safetensors, .bin or .gguf file is expected",
+                         "%s: no such file or folder; expected is a folder of a Hugging Face "
+                         "checkpoint, or a .safetensors, .bin or .gguf file, on this disk (lichen "
+                         "downloads nothing)",
                          path);
-    if (path_kind(path) == PATH_FILE && !begins_with_gguf(path, &is_gguf, fault))
+    if (path_kind(path) == PATH_FILE && published_is_partial(path))
+        return fault_set(fault, FAULT_FILE,
+                         "%s: is a part of a file by its name; go on with the download", path);
+    if (path_kind(path) != PATH_FOLDER && !begins_with_gguf(path, &is_gguf, fault))
         return false;
     return is_gguf ? source_gguf_open(path, options, out, fault)
                    : source_hf_open(path, options, out, fault);
@@ -50,6 +55,11 @@ const char *source_architecture(const struct source *source)
 const char *source_unsupported(const struct source *source)
 {
     return source->unsupported;
+}
+
+bool source_has_tokenizer(const struct source *source)
+{
+    return source->has_tokenizer;
 }
 
 uint32_t source_layer_count(const struct source *source)

@@ -34,6 +34,9 @@ struct source_tensor {
     /* The block type that holds the checkpoint's own codes without loss (GPTQ, ChatGLM int4/int8,
      * GGUF blocks), DTYPE_ID_COUNT when there is none. */
     enum dtype lossless;
+    /* A stored GPTQ zero of all bits occurs: source_options.gptq_zero_wrap decided what it means.
+     */
+    bool zero_is_full;
     const char *from; /* the checkpoint's tensors that it is made of, for people; source's */
 };
 
@@ -47,6 +50,8 @@ void source_close(struct source *source); /* NULL is allowed */
 const char *source_architecture(const struct source *source); /* GGUF's, "llama" */
 /* NULL, or one sentence: why no file can be made of it. Its tensors then keep published names. */
 const char *source_unsupported(const struct source *source);
+/* False: its file will take token ids alone, no text. */
+bool source_has_tokenizer(const struct source *source);
 uint32_t source_layer_count(const struct source *source);
 /* Query heads a KV head, 1 without grouping; experts, 0 without: the mixture rules ask. */
 uint32_t source_gqa(const struct source *source);

@@ -154,9 +154,11 @@ static bool read_number(const struct source_gguf *self, const char *key, uint32_
 
 static bool read_shape(struct source_gguf *self, struct fault *fault)
 {
-    struct gguf_string architecture = {"", 0};
-    if (!gguf_text(self->gguf, "general.architecture", true, &architecture, fault))
+    struct gguf_string architecture = {"", 0}, tokenizer = {"none", 4};
+    if (!gguf_text(self->gguf, "general.architecture", true, &architecture, fault) ||
+        !gguf_text(self->gguf, "tokenizer.ggml.model", false, &tokenizer, fault))
         return false;
+    self->base.has_tokenizer = tokenizer.size != 4 || memcmp(tokenizer.bytes, "none", 4) != 0;
     self->architecture = calloc(1, architecture.size + 1);
     if (!self->architecture)
         return fault_set(fault, FAULT_MEMORY, "no memory for its metadata");

@@ -2,6 +2,7 @@
  * the checkpoint. What lichen does not convert opens too, with published names and a sentence. */
 #include "hf_builder.h"
 #include "platform.h"
+#include "published.h"
 #include "strict_json.h"
 
 #include <stdio.h>
@@ -145,6 +146,8 @@ static void build(struct hf_builder *builder)
     hf_hparams_read(builder);
     if (hf_goes_on(builder))
         hf_tensors_map(builder);
+    if (hf_goes_on(builder))
+        hf_name_read(builder);
 }
 
 /* files */
@@ -153,7 +156,8 @@ static bool is_there(const char *folder, const char *name)
 {
     char path[PATH_SIZE];
     int length = snprintf(path, sizeof path, "%s/%s", folder, name);
-    return length > 0 && length < PATH_SIZE && path_kind(path) == PATH_FILE;
+    return length > 0 && length < PATH_SIZE &&
+           (path_kind(path) == PATH_FILE || path_is_broken_link(path));
 }
 
 static int64_t token_id(struct hf_builder *builder, const char *name)
@@ -246,24 +250,38 @@ static bool load_json(const char *path, json_t **root, struct fault *fault)
 {
     char *text = NULL;
     size_t size = 0;
-    if (!file_load(path, CONFIG_SIZE_MAX, &text, &size, fault))
+    if (!published_load(path, CONFIG_SIZE_MAX, &text, &size, fault))
         return false;
     *root = strict_json_parse(text, size, 16, 0, fault);
     free(text);
     return *root || fault_file(fault, path);
 }
 
+/* path: what the user gave, a folder or a file in it */
+static bool config_is_there(struct hf_builder *builder, const char *path)
+{
+    if (path_kind(builder->config_path) != PATH_NONE || path_is_broken_link(builder->config_path))
+        return true;
+    if (path_kind(path) == PATH_FOLDER)
+        return published_no_config(path, builder->fault);
+    return fault_set(builder->fault, FAULT_FILE,
+                     "%s: no config.json beside it (%s); weights alone do not say what model they "
+                     "are: put config.json and the tokenizer's files there",
+                     path, builder->config_path);
+}
+
 static bool load_config(struct hf_builder *builder)
 {
     char *text = NULL;
     size_t size = 0;
-    if (!file_load(builder->config_path, CONFIG_SIZE_MAX, &text, &size, builder->fault))
+    if (!published_load(builder->config_path, CONFIG_SIZE_MAX, &text, &size, builder->fault))
         return false;
     bool done = hf_config_parse(text, size, &builder->config, builder->fault);
     free(text);
     if (!done)
         return fault_file(builder->fault, builder->config_path);
-    return path_kind(builder->generation_path) != PATH_FILE ||
+    return (path_kind(builder->generation_path) != PATH_FILE &&
+            !path_is_broken_link(builder->generation_path)) ||
            load_json(builder->generation_path, &builder->generation, builder->fault);
 }
 
@@ -286,8 +304,12 @@ static bool open_all(struct hf_builder *builder, const char *path)
         return false;
     builder->config_path = hf_format(builder, "%s/config.json", builder->folder);
     builder->generation_path = hf_format(builder, "%s/generation_config.json", builder->folder);
-    if (builder->failed || !load_config(builder) ||
-        !checkpoint_open(path, &source->checkpoint, builder->fault))
+    /* of a file alone it is first of all asked whether it is one of weights */
+    bool is_file = path_kind(path) != PATH_FOLDER;
+    if (builder->failed ||
+        (is_file && !checkpoint_open(path, &source->checkpoint, builder->fault)) ||
+        !config_is_there(builder, path) || !load_config(builder) ||
+        (!is_file && !checkpoint_open(path, &source->checkpoint, builder->fault)))
         return false;
     build(builder);
     if (source->source.unsupported && !builder->failed && !builder->config.failed)
@@ -295,6 +317,7 @@ static bool open_all(struct hf_builder *builder, const char *path)
     else if (hf_goes_on(builder))
         open_tokenizer(builder,
                        json_string_value(json_object_get(builder->config.root, "model_type")));
+    source->source.has_tokenizer = source->tokenizer != NULL;
     if (!builder->failed && !builder->config.failed)
         list_files(builder);
     return !builder->failed && !builder->config.failed;
@@ -319,7 +342,7 @@ bool source_hf_open(const char *path, const struct source_options *options, stru
     json_decref(builder.generation);
     if (done)
         *out = &source->source;
-    else
+    else if (strncmp(builder.fault->text, path, strlen(path)) != 0)
         fault_file(builder.fault, builder.folder ? builder.folder : path);
     if (!done)
         close_source(&source->source);

@@ -22,6 +22,7 @@ struct source { /* all that it points to is the kind's */
     const struct source_kind *kind;
     const char *architecture;            /* GGUF's */
     const char *unsupported;             /* NULL, or the sentence */
+    bool has_tokenizer;
     uint32_t layer_count;                /* 0 where there are none */
     uint32_t gqa;                        /* >= 1 */
     uint32_t expert_count;               /* 0 without */

@@ -75,6 +75,17 @@ static bool name_qwen(struct tokenizer_import *import, struct fault *fault)
     return true;
 }
 
+/* Llama 3's tiktoken file has just its 128,000 ranks; which names its code adds differs between 3,
+ * 3.1 and 3.2. */
+static bool check_llama(const struct tokenizer_import *import, struct fault *fault)
+{
+    return import->count != 128000 ||
+           fault_set(fault, FAULT_UNSUPPORTED,
+                     "the tokenizer has no control tokens (<|begin_of_text|>, ...), which Llama's "
+                     "own code adds; put the model's tokenizer.json there, or its "
+                     "tokenizer_config.json");
+}
+
 bool tokenizer_names_add(struct tokenizer_import *import, struct fault *fault)
 {
     static const char *const glm3[] = {"[MASK]",   "[gMASK]",       "[sMASK]",
@@ -101,6 +112,8 @@ bool tokenizer_names_add(struct tokenizer_import *import, struct fault *fault)
         return name_qwen(import, fault);
     if (strcmp(class, "ChatGLM4Tokenizer") == 0 || (strcmp(type, "chatglm") == 0 && !spm))
         return add_names(import, glm4, COUNT(glm4), import->count, fault);
+    if (strcmp(type, "llama") == 0 && !spm)
+        return check_llama(import, fault);
     if (strcmp(class, "ChatGLMTokenizer") != 0 && strcmp(type, "chatglm") != 0)
         return true;
     import->pre = "chatglm-spm";

@@ -2,6 +2,7 @@
 #include "tokenizer_table.h"
 #include "hash.h"
 #include "platform.h"
+#include "published.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -288,15 +289,15 @@ bool import_load(struct tokenizer_import *import, const char *folder, const char
     int length = snprintf(path, sizeof path, "%s/%s", folder, name);
     if (length < 0 || (size_t)length >= sizeof path)
         return fault_set(fault, FAULT_ARGUMENT, "%s: the path is too long", folder);
-    if (path_kind(path) != PATH_FILE)
+    if (path_kind(path) == PATH_NONE && !path_is_broken_link(path))
         return false;
     if (import->file_count == IMPORT_FILE_MAX)
         return fault_set(fault, FAULT_FORMAT, "%s: too many tokenizer files", folder);
     char *copy = arena_copy(&import->arena, path, (size_t)length);
     if (!copy)
         return import_no_memory(fault);
-    if (!file_load(path, TOKENIZER_FILE_MAX, bytes, size, fault))
-        return fault_file(fault, path);
+    if (!published_load(path, TOKENIZER_FILE_MAX, bytes, size, fault))
+        return false;
     import->files[import->file_count++] = copy;
     return true;
 }

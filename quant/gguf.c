@@ -2,6 +2,7 @@
  * models in several files are gguf_split.c. */
 #include "checked.h"
 #include "gguf_internal.h"
+#include "mistaken.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,27 +57,51 @@ static const struct {
     {"tjgg", "a ggjt file, a format older than GGUF; convert the model again"},
     {"algg", "a ggla adapter, a format older than GGUF"},
     {"FUGG", "a GGUF file with its bytes reversed"},
-    {"PK\3\4", "a zip file; a PyTorch checkpoint must be converted first"},
-    {"vers", "perhaps a git-lfs pointer; fetch the file it stands for"},
-    {"<!DO", "perhaps a web page; the download went wrong"},
+    {"PK\3\4", "a zip file; a PyTorch checkpoint becomes a GGUF file by `lichen convert`"},
     {"\0\0\0\0", "it begins with zeros; it was never written to its end"},
 };
+
+/* The size of a header that fits into memory, then JSON. */
+static bool is_safetensors(const uint8_t *start, size_t size)
+{
+    static const uint8_t high[5];
+    return size > 8 && memcmp(start + 3, high, sizeof high) == 0 && start[8] == '{';
+}
+
+/* What else it is: magic and the bytes behind it. */
+static bool refuse(struct cursor *cursor, const uint8_t magic[4])
+{
+    uint8_t start[MISTAKEN_SIZE];
+    uint64_t left = cursor_left(cursor);
+    size_t rest = left < sizeof start - 4 ? (size_t)left : sizeof start - 4;
+    memcpy(start, magic, 4);
+    const uint8_t *more = cursor_bytes(cursor, rest, "the first bytes");
+    if (more)
+        memcpy(start + 4, more, rest);
+    size_t size = more ? 4 + rest : 4;
+    if (!mistaken_check(start, size, cursor->fault))
+        return false;
+    for (size_t i = 0; i < sizeof not_gguf / sizeof not_gguf[0]; i++)
+        if (memcmp(start, not_gguf[i].magic, 4) == 0)
+            return fault_set(cursor->fault, FAULT_UNSUPPORTED, "not a GGUF file but %s",
+                             not_gguf[i].what);
+    if (is_safetensors(start, size))
+        return fault_set(cursor->fault, FAULT_UNSUPPORTED,
+                         "not a GGUF file but a safetensors checkpoint, which becomes one by "
+                         "`lichen convert`");
+    return fault_set(cursor->fault, FAULT_FORMAT,
+                     "byte 0: not a GGUF file: it begins with %02x %02x %02x %02x, expected 'GGUF'",
+                     start[0], start[1], start[2], start[3]);
+}
 
 static bool check_magic(struct cursor *cursor, bool unfinished)
 {
     static const uint8_t nothing[4];
+    if (cursor_left(cursor) == 0)
+        return mistaken_check("", 0, cursor->fault);
     const uint8_t *magic = cursor_bytes(cursor, 4, "the magic");
-    if (!magic)
-        return false;
-    if (memcmp(magic, unfinished ? (const char *)nothing : "GGUF", 4) == 0)
-        return true;
-    for (size_t i = 0; i < sizeof not_gguf / sizeof not_gguf[0]; i++)
-        if (memcmp(magic, not_gguf[i].magic, 4) == 0)
-            return fault_set(cursor->fault, FAULT_UNSUPPORTED, "not a GGUF file but %s",
-                             not_gguf[i].what);
-    return fault_set(cursor->fault, FAULT_FORMAT,
-                     "byte 0: not a GGUF file: it begins with %02x %02x %02x %02x, expected 'GGUF'",
-                     magic[0], magic[1], magic[2], magic[3]);
+    return magic && (memcmp(magic, unfinished ? (const char *)nothing : "GGUF", 4) == 0 ||
+                     refuse(cursor, magic));
 }
 
 static bool check_version(struct cursor *cursor)
@@ -280,6 +305,11 @@ static bool open_file(struct gguf *gguf, const char *path, bool unfinished, stru
     gguf->files = calloc(1, sizeof *gguf->files);
     if (!gguf->files)
         return fault_set(fault, FAULT_MEMORY, "no memory to open it");
+    if (path_kind(path) == PATH_FOLDER)
+        return fault_set(fault, FAULT_FILE,
+                         "%s: is a folder, a .gguf file is expected (a checkpoint's folder becomes "
+                         "one by `lichen convert`)",
+                         path);
     if (!file_open(path, &gguf->files[0], fault))
         return false;
     gguf->file_count = 1;

@@ -26,8 +26,19 @@ bool file_save(const char *path, const void *bytes, size_t size, unsigned mode,
 enum path_kind { PATH_NONE, PATH_FILE, PATH_FOLDER }; /* PATH_NONE: nothing that can be looked at */
 enum path_kind path_kind(const char *path);           /* of what a link leads to */
 bool path_is_regular(const char *path);
-bool path_same(const char *a, const char *b); /* both lead to one file */
+bool path_is_broken_link(const char *path); /* a link that leads to nothing */
+/* What a link says, NUL-terminated; false, and empty, when it is none or longer. */
+bool path_link(const char *path, char *target, size_t size);
+/* The absolute path without links and dots; false, and empty, when there is none or it is longer.
+ */
+bool path_whole(const char *path, char *whole, size_t size);
+/* True when path may become a file: the folder that it is to stand in exists, and it is not itself
+ * a folder. The fault says which, and names both. */
+bool path_check_output(const char *path, struct fault *fault);
+bool path_same(const char *a, const char *b);              /* both lead to one file */
 bool folder_create(const char *path, struct fault *fault); /* with parents; existing is success */
+/* Calls visit for the name of each entry until it returns false. No folder: no entry. */
+void folder_list(const char *path, bool (*visit)(void *context, const char *name), void *context);
 
 uint64_t clock_ns(void);         /* monotonic */
 uint32_t processor_count(void);  /* usable by this process, >= 1 */

@@ -4,8 +4,10 @@
 #include "platform.h"
 #include "platform_output.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +22,17 @@ struct file {
     char path[];
 };
 
+/* A download that did not finish leaves such links in a cache. */
+static bool broken_link_fault(const char *path, struct fault *fault)
+{
+    char target[PATH_MAX];
+    path_link(path, target, sizeof target);
+    return fault_set(fault, FAULT_FILE,
+                     "%s: is a link to %.256s, which is not there; if it was downloaded, download "
+                     "it again",
+                     path, target);
+}
+
 /* O_NONBLOCK: a FIFO put in the place of a model must not hang the program. */
 static int open_regular(const char *path, uint64_t *size, struct fault *fault)
 {
@@ -28,7 +41,10 @@ static int open_regular(const char *path, uint64_t *size, struct fault *fault)
         descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     while (descriptor < 0 && errno == EINTR);
     if (descriptor < 0) {
-        platform_fault(path, "cannot open", fault);
+        if (errno == ENOENT && path_is_broken_link(path))
+            broken_link_fault(path, fault);
+        else
+            platform_fault(path, "cannot open", fault);
         return -1;
     }
     struct stat status;
@@ -156,10 +172,56 @@ enum path_kind path_kind(const char *path)
     return S_ISDIR(status.st_mode) ? PATH_FOLDER : PATH_FILE;
 }
 
+bool path_is_broken_link(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISLNK(status.st_mode) && stat(path, &status) != 0;
+}
+
+bool path_link(const char *path, char *target, size_t size)
+{
+    ssize_t length = readlink(path, target, size);
+    bool whole = length >= 0 && (size_t)length < size;
+    target[whole ? (size_t)length : 0] = 0;
+    return whole;
+}
+
+bool path_whole(const char *path, char *whole, size_t size)
+{
+    char *found = realpath(path, NULL);
+    bool fits = found && strlen(found) < size;
+    strcpy(whole, fits ? found : "");
+    free(found);
+    return fits;
+}
+
 bool path_is_regular(const char *path)
 {
     struct stat status;
     return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+bool path_check_output(const char *path, struct fault *fault)
+{
+    const char *slash = strrchr(path, '/');
+    if (path_kind(path) == PATH_FOLDER)
+        return fault_set(fault, FAULT_ARGUMENT, "%s: is a folder; name a file in it", path);
+    if (path_kind(path) == PATH_FILE && !path_is_regular(path))
+        return true; /* a device or a pipe, which is written where it is */
+    char *folder = slash == path ? strdup("/")
+                   : slash       ? strndup(path, (size_t)(slash - path))
+                                 : strdup(".");
+    if (!folder)
+        return fault_set(fault, FAULT_MEMORY, "%s: no memory to write it", path);
+    enum path_kind kind = path_kind(folder);
+    bool done = kind == PATH_FOLDER ||
+                fault_set(fault, FAULT_FILE, "%s: cannot be written: %s %s", path, folder,
+                          kind == PATH_NONE ? "does not exist; create that folder first"
+                                            : "is a file, not a folder");
+    if (done && access(folder, W_OK | X_OK) != 0)
+        done = platform_fault(path, "cannot be written in its folder", fault);
+    free(folder);
+    return done;
 }
 
 bool path_same(const char *a, const char *b)
@@ -187,6 +249,17 @@ bool folder_create(const char *path, struct fault *fault)
     }
     free(name);
     return done;
+}
+
+void folder_list(const char *path, bool (*visit)(void *context, const char *name), void *context)
+{
+    DIR *folder = opendir(path);
+    if (!folder)
+        return;
+    struct dirent *entry;
+    while ((entry = readdir(folder)) && visit(context, entry->d_name))
+        ;
+    closedir(folder);
 }
 
 uint64_t clock_ns(void)

@@ -30,11 +30,11 @@ struct calibrate {
     bool enough;              /* the run was ended because the pass has all it wants */
 };
 
-/* Reads and cuts the texts: count windows after the first `skip`; count 0 = all. A text too short
- * for one window is a fault. Each window begins with the token that the model's texts begin with,
+/* Reads and cuts the texts: count windows after the first `skip`; count 0 = all but the last `keep`,
+ * which are to be had by a second call. A text too short for one window is a fault. Each window begins with the token that the model's texts begin with,
  * if it has one, in the place of its first. */
 bool windows_read(struct calibrate *calibrate, const struct option_texts *texts, uint32_t skip,
-                  uint32_t count, struct windows *windows);
+                  uint32_t count, uint32_t keep, struct windows *windows);
 void windows_free(struct windows *windows);
 
 /* Measures and sets the sensitivities of all weights on the dev windows, after the first pass. */

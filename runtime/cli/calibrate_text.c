@@ -54,13 +54,20 @@ static void cuts_deal(struct cut *cuts, size_t count, uint32_t skip, int32_t beg
 }
 
 static bool windows_cut(struct calibrate *calibrate, struct cut *cuts, size_t count, uint32_t skip,
-                        int32_t begin, struct windows *windows)
+                        uint32_t keep, int32_t begin, struct windows *windows)
 {
     struct fault *fault = &calibrate->common.fault;
     uint64_t all = 0;
     for (size_t i = 0; i < count; i++)
         all += cuts[i].windows;
     uint64_t left = all > skip ? all - skip : 0;
+    if (windows->count == 0 && keep > 0 && keep >= left)
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "calibrate: the texts have %llu windows of %u tokens, and --sensitivity "
+                         "measures on %u of its own; give a longer text, one for it with "
+                         "--dev-text, or a smaller --ctx or --dev-chunks",
+                         (unsigned long long)all, calibrate->ctx, keep);
+    left -= windows->count == 0 ? keep : 0;
     if (windows->count == 0 || windows->count > left)
         windows->count = left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
     if (windows->count == 0)
@@ -76,7 +83,7 @@ static bool windows_cut(struct calibrate *calibrate, struct cut *cuts, size_t co
 }
 
 bool windows_read(struct calibrate *calibrate, const struct option_texts *texts, uint32_t skip,
-                  uint32_t count, struct windows *windows)
+                  uint32_t count, uint32_t keep, struct windows *windows)
 {
     struct cut cuts[OPTION_LIST_MAX] = {{.windows = 0}};
     int32_t begin = -1;
@@ -84,7 +91,7 @@ bool windows_read(struct calibrate *calibrate, const struct option_texts *texts,
     *windows = (struct windows){.count = count, .size = calibrate->ctx};
     for (size_t i = 0; done && i < texts->count; i++)
         done = cut_read(calibrate, texts->items[i], &cuts[i], &begin);
-    done = done && windows_cut(calibrate, cuts, texts->count, skip, begin, windows);
+    done = done && windows_cut(calibrate, cuts, texts->count, skip, keep, begin, windows);
     for (size_t i = 0; i < texts->count; i++)
         lichen_free(cuts[i].ids.ids);
     return done;

@@ -1,6 +1,7 @@
 /* cmd_calibrate.c: lichen calibrate: runs texts through a model and keeps what its linear layers
  * were given, for `lichen convert --imatrix`. */
 #include "calibrate.h"
+#include "platform.h"
 #include "terminal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,8 @@ static void calibrate_options(struct calibrate *calibrate, struct option_set *se
         {"text", 'f', OPTION_TEXTS, &calibrate->texts, "FILE",
          "UTF-8 text like what the model is to read; several are taken in turn", 0},
         {"output", 'o', OPTION_TEXT, &calibrate->path, "FILE.gguf", "the calibration", 0},
-        {"chunks", 0, OPTION_COUNT, &calibrate->chunks, "N", "windows of text (0 = all)", 0},
+        {"chunks", 0, OPTION_COUNT, &calibrate->chunks, "N",
+         "windows of text (0 = all but those for --sensitivity)", 0},
         {"ctx", 'c', OPTION_COUNT, &calibrate->ctx, "N", "tokens a window", 0},
         {"hessian", 0, OPTION_FLAG, &calibrate->hessian, NULL,
          "also full second moments, for `lichen convert --refine`; a large file", 0},
@@ -23,7 +25,7 @@ static void calibrate_options(struct calibrate *calibrate, struct option_set *se
         {"sensitivity", 0, OPTION_FLAG, &calibrate->measure, NULL,
          "also what each kind of weight costs, for `lichen convert --fit`", 0},
         {"dev-text", 0, OPTION_TEXTS, &calibrate->dev_texts, "FILE",
-         "text to measure that on, instead of what follows the windows of --text", 0},
+         "text to measure that on, instead of the last windows of --text", 0},
         {"dev-chunks", 0, OPTION_COUNT, &calibrate->dev_chunks, "N", "windows of it", 0},
         {"model", 'm', OPTION_TEXT, &common->model, "MODEL", "instead of the operand MODEL", 0},
         {"device", 0, OPTION_TEXT, &common->device, "cpu", "the C executor alone looks inside", 0},
@@ -38,6 +40,8 @@ static bool options_check(struct calibrate *calibrate)
     struct fault *fault = &calibrate->common.fault;
     if (calibrate->texts.count == 0 || !calibrate->path)
         return fault_set(fault, FAULT_ARGUMENT, "calibrate: --text and --output are needed");
+    if (!path_check_output(calibrate->path, fault))
+        return false;
     if (calibrate->ctx < 2)
         return fault_set(fault, FAULT_ARGUMENT, "calibrate: --ctx: expected at least 2, found %u",
                          calibrate->ctx);
@@ -60,11 +64,12 @@ static bool texts_read(struct calibrate *calibrate)
 {
     bool own = calibrate->dev_texts.count > 0;
     const struct option_texts *dev = own ? &calibrate->dev_texts : &calibrate->texts;
-    if (!windows_read(calibrate, &calibrate->texts, 0, calibrate->chunks, &calibrate->windows))
+    uint32_t keep = calibrate->measure && !own ? calibrate->dev_chunks : 0;
+    if (!windows_read(calibrate, &calibrate->texts, 0, calibrate->chunks, keep,
+                      &calibrate->windows))
         return false;
-    return !calibrate->measure ||
-           windows_read(calibrate, dev, own ? 0 : calibrate->windows.count, calibrate->dev_chunks,
-                        &calibrate->dev_windows);
+    return !calibrate->measure || windows_read(calibrate, dev, own ? 0 : calibrate->windows.count,
+                                               calibrate->dev_chunks, 0, &calibrate->dev_windows);
 }
 
 static bool session_open(struct calibrate *calibrate)

@@ -5,6 +5,7 @@
 #include "convert_report.h"
 #include "digest.h"
 #include "interrupt.h"
+#include "platform.h"
 #include "prove.h"
 #include "terminal.h"
 #include <stdlib.h>
@@ -287,12 +288,20 @@ static bool convert_all(struct convert *convert)
     }
     describe(convert, &report);
     report.seconds = (double)(time_ns() - start) / 1e9;
-    return convert_size(&options, &report.size, &convert->common.fault) && show(convert, &report);
+    done = convert_size(&options, &report.size, &convert->common.fault) && show(convert, &report);
+    if (!done)
+        output_note(&convert->common.output, "%s is written and whole; what failed came after it",
+                    convert->output);
+    return done;
 }
 
 static bool check_usage(struct convert *convert, int argc, char **argv, int first)
 {
     struct fault *fault = &convert->common.fault;
+    if (argc - first > 1)
+        return fault_set(fault, FAULT_ARGUMENT,
+                         "convert: one SRC is needed, found %s and %s; the output is said by -o",
+                         argv[first], argv[first + 1]);
     if (argc - first != 1)
         return fault_set(fault, FAULT_ARGUMENT,
                          "convert: one SRC is needed; usage: lichen convert SRC -o OUT.gguf --type "
@@ -303,6 +312,8 @@ static bool check_usage(struct convert *convert, int argc, char **argv, int firs
     if (!convert->type)
         return fault_set(fault, FAULT_ARGUMENT,
                          "convert: --type is needed, such as q4_k_m (or --fit, or --bpw)");
+    if (convert->report && !path_check_output(convert->report, fault))
+        return false;
     return convert->output || convert->dry_run ||
            fault_set(fault, FAULT_ARGUMENT, "convert: -o OUT.gguf is needed (or --dry-run)");
 }

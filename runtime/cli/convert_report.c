@@ -86,6 +86,22 @@ static void print_types(const struct convert_report *report)
     putchar('\n');
 }
 
+static uint32_t full_zero_count(const struct convert_report *report)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < source_tensor_count(report->source); i++)
+        count += source_tensor_at(report->source, i)->zero_is_full;
+    return count;
+}
+
+static const char no_tokenizer[] =
+    "no tokenizer's files there (tokenizer.json, tokenizer.model, ...): the file takes token ids "
+    "alone, no text; put them beside config.json";
+
+static const char full_zeros[] =
+    "tensors hold stored GPTQ zeros of all bits (15 of 4 bits), which are taken as one more (16); "
+    "packers differ: if the model answers nonsense, convert again with --gptq-zero-wrap 0";
+
 bool convert_report_table(const struct convert_report *report, struct fault *fault)
 {
     char size[32];
@@ -98,6 +114,11 @@ bool convert_report_table(const struct convert_report *report, struct fault *fau
     if (report->size)
         printf("file      %s (%llu bytes)\n", size_text(report->size, size),
                (unsigned long long)report->size);
+    uint32_t count = full_zero_count(report);
+    if (count)
+        printf("note      %u %s\n", (unsigned)count, full_zeros);
+    if (!source_unsupported(report->source) && !source_has_tokenizer(report->source))
+        printf("note      %s\n", no_tokenizer);
     const char *unsupported = source_unsupported(report->source);
     if (unsupported) {
         printf("note      no file can be made of it: ");
@@ -152,6 +173,11 @@ void convert_report_notes(const struct convert_report *report, const struct outp
             "%u tensors were quantized before and are quantized again, which loses more than "
             "from the original checkpoint; --keep-codes leaves them as they are",
             (unsigned)count);
+    count = full_zero_count(report);
+    if (count)
+        output_note(output, "%u %s", (unsigned)count, full_zeros);
+    if (!source_has_tokenizer(report->source))
+        output_note(output, "%s: %s", report->path, no_tokenizer);
     if (report->results)
         note_bad(report, output);
 }
@@ -170,6 +196,8 @@ static json_t *json_of_row(const struct convert_report *report, uint32_t index)
                   dtype_find(tensor->stored)->name, "type", dtype_find(choice->dtype)->name,
                   "reason", reason_text(choice->reason), "wanted", dtype_find(choice->wanted)->name,
                   "bytes", (json_int_t)choice->size);
+    if (row && tensor->zero_is_full)
+        json_object_set_new(row, "gptq_zero_is_full", json_true());
     if (!row || !report->results)
         return row;
     const struct convert_result *result = &report->results[index];

@@ -1,5 +1,6 @@
 /* models.c: finding model files. */
 #include "models.h"
+#include "platform.h"
 #include "terminal.h"
 #include <stdio.h>
 #include <stdlib.h>

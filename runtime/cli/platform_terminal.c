@@ -2,7 +2,6 @@
 #define _DEFAULT_SOURCE   /* getloadavg */
 #define _XOPEN_SOURCE 700 /* nftw */
 #include "terminal.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -134,17 +133,6 @@ bool folder_make(const char *path, struct fault *fault)
     }
     free(part);
     return made;
-}
-
-void folder_list(const char *path, bool (*visit)(void *context, const char *name), void *context)
-{
-    DIR *folder = opendir(path);
-    if (!folder)
-        return;
-    struct dirent *entry;
-    while ((entry = readdir(folder)) && visit(context, entry->d_name))
-        ;
-    closedir(folder);
 }
 
 FILE *file_create(const char *path, unsigned mode, struct fault *fault)

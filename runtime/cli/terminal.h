@@ -26,8 +26,6 @@ void signal_die(int signal);
 bool file_exists(const char *path);
 bool file_is_regular(const char *path);                  /* also true when there is none */
 bool folder_make(const char *path, struct fault *fault); /* with parents, mode 0700 */
-/* Calls visit for the name of each entry until it returns false. No folder: no entry. */
-void folder_list(const char *path, bool (*visit)(void *context, const char *name), void *context);
 
 /* A new file of that mode (umask aside) that did not exist, open for writing. */
 FILE *file_create(const char *path, unsigned mode, struct fault *fault);

@@ -47,6 +47,10 @@ static bool choose_model(struct tokenizer *tokenizer, struct gguf_string name, s
             return true;
         }
     }
+    if (name.size == 4 && memcmp(name.bytes, "none", 4) == 0)
+        return fault_set(fault, FAULT_UNSUPPORTED,
+                         "tokenizer.ggml.model: none: the file was made without a tokenizer and "
+                         "takes no text; convert it again with the tokenizer's files");
     return fault_set(fault, FAULT_UNSUPPORTED,
                      "tokenizer.ggml.model: lichen does not know the tokenizer \"%.*s\"",
                      name.size < 100 ? (int)name.size : 100, name.bytes);

@@ -163,7 +163,13 @@ static void test_sensitivity(void **state)
     calibration_close(calibration);
     struct ran ran =
         LICHEN("calibrate", STORIES, "--text", TEXT, "--ctx", "48", "--sensitivity", "-o", OUT);
-    assert_refused(&ran, 2, "--dev-text");
+    assert_refused(&ran, 2, "2 windows of 48 tokens, and --sensitivity measures on 4 of its own");
+    /* all windows: the last ones are kept for it */
+    must_run(LICHEN("calibrate", STORIES, "--text", TEXT, "--ctx", "32", "--dev-chunks", "2",
+                    "--sensitivity", "-o", OUT));
+    ran = LICHEN("calibrate", STORIES, "--text", TEXT, "--ctx", "48", "--chunks", "2",
+                 "--sensitivity", "-o", OUT);
+    assert_refused(&ran, 2, "all are taken; give a text of its own with --dev-text");
 }
 
 /* What --fit chose opens within the bytes that it was given, and --bpw keeps to its bits. */
@@ -192,7 +198,7 @@ static void test_fit(void **state)
                             "--device", "cpu", "--imatrix", OUT, "--force");
     assert_refused(&ran, 2, "--fit: of 102400 bytes, 0 are left");
     ran = LICHEN("convert", STORIES, "-o", fitted, "--bpw", "5", "--imatrix", OUT, "--force");
-    assert_refused(&ran, 2, "the smallest types take");
+    assert_refused(&ran, 2, " bits a weight); ask for more");
     ran = LICHEN("convert", STORIES, "-o", fitted, "--bpw", "9", "--force");
     assert_refused(&ran, 2, "--imatrix");
     ran = LICHEN("convert", STORIES, "-o", fitted, "--refine", "--type", "q4_0", "--force");

@@ -72,6 +72,15 @@ static void test_usage(void **state)
     assert_refused(&ran, 2, "-o OUT.gguf");
     ran = LICHEN("convert", "--type", "q8_0", "-o", OUTPUT);
     assert_refused(&ran, 2, "one SRC is needed");
+    ran = LICHEN("convert", SOURCE, OUTPUT, "--type", "q8_0");
+    assert_refused(&ran, 2, "the output is said by -o");
+    ran = LICHEN("convert", SOURCE, "--type", "q8_0", "-o", FOLDER "/no/o.gguf");
+    assert_refused(&ran, 1, "/no does not exist; create that folder first");
+    ran =
+        LICHEN("convert", SOURCE, "--type", "q8_0", "-o", OUTPUT, "--report", FOLDER "/no/r.json");
+    assert_refused(&ran, 1, "/no/r.json: cannot be written");
+    ran = LICHEN("verify", FOLDER);
+    assert_refused(&ran, 1, "is a folder, a .gguf file is expected");
     ran = LICHEN("convert", SOURCE, "--type", "q3_k", "-o", OUTPUT);
     assert_refused(&ran, 2, "'q3_k' is no type");
     ran = LICHEN("convert", SOURCE, "--type", "q8_0", "--type-for", "nothing=f16", "-o", OUTPUT);

@@ -28,7 +28,8 @@ import tiktoken
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NPM = ["qwen2_5", "qwen3", "llama3_1", "llama2", "gemma3", "deepseek_v3", "gpt4o", "gptoss", "gpt35turbo", "claude"]
+NPM = ["qwen2_5", "qwen3", "llama3_1", "llama3", "llama2", "gemma3", "gemini", "deepseek_v3", "gpt4o", "gptoss", "gpt35turbo",
+       "claude"]
 MISTRAL = {"mistral-v1": "tokenizer.model.v1", "mistral-v3": "mistral_instruct_tokenizer_240323.model.v3",
            "mistral-v7": "mistral_instruct_tokenizer_241114.model.v7"}
 PARTS = [

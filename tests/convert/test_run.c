@@ -354,12 +354,14 @@ static void test_what_is_in_the_way(void **state)
     free(bytes_of(OUTPUT, &size));
     assert_int_equal(size, 4);
     run.options.output = FOLDER;
-    expect_refusal(&run, FAULT_ARGUMENT, "not a regular file");
+    expect_refusal(&run, FAULT_ARGUMENT, "is a folder; name a file in it");
     run.options.output = "/dev/null";
     run.options.force = true;
     expect_refusal(&run, FAULT_ARGUMENT, "not a regular file");
     run.options.output = FOLDER "/no/such/folder/out.gguf";
-    expect_refusal(&run, FAULT_FILE, "cannot create");
+    expect_refusal(&run, FAULT_FILE, "/no/such/folder does not exist; create that folder first");
+    run.options.output = SOURCE "/out.gguf";
+    expect_refusal(&run, FAULT_FILE, "is a file, not a folder");
     run.options.output = OUTPUT;
     run.options.force = false;
     remove(OUTPUT);
@@ -374,6 +376,25 @@ static void test_what_is_in_the_way(void **state)
     save(OUTPUT, "mine", 4);
     start(&run);
     assert_true(run.done);
+    close_run(&run);
+}
+
+/* A link that leads to nothing is something of the user's, too. */
+static void test_broken_link_in_the_way(void **state)
+{
+    (void)state;
+    struct run run;
+    char target[16];
+    clean();
+    open_run(&run, SOURCE, "q8_0");
+    assert_int_equal(symlink("nowhere", OUTPUT), 0);
+    expect_refusal(&run, FAULT_ARGUMENT, "exists, a link to what is not there; --force");
+    assert_true(path_link(OUTPUT, target, sizeof target));
+    assert_string_equal(target, "nowhere");
+    run.options.force = true;
+    start(&run);
+    assert_true(run.done && path_is_regular(OUTPUT));
+    assert_false(path_link(OUTPUT, target, sizeof target));
     close_run(&run);
 }
 
@@ -600,6 +621,7 @@ int main(void)
         cmocka_unit_test(test_damaged_part_files),
         cmocka_unit_test(test_never_over_the_input),
         cmocka_unit_test(test_what_is_in_the_way),
+        cmocka_unit_test(test_broken_link_in_the_way),
         cmocka_unit_test(test_weights_that_are_no_numbers),
         cmocka_unit_test(test_scales_that_overflow),
         cmocka_unit_test(test_proof_comes_back),

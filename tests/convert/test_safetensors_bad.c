@@ -124,7 +124,9 @@ static void test_long_header(void **state)
 static const struct {
     const char *index, *expected;
 } bad_index[] = {
-    {"", "not valid JSON"},
+    {"", "bad.index.json: is an empty file"},
+    {"version https://git-lfs.github.com/spec/v1\n", "bad.index.json: is a git-lfs pointer"},
+    {" ", "not valid JSON"},
     {"[]", "JSON is an array, expected an object"},
     {"{}", "weight_map is nothing, expected an object"},
     {"{\"weight_map\":[]}", "weight_map is an array"},
@@ -163,9 +165,13 @@ static void test_mistaken_files(void **state)
     (void)state;
     const char *path = rig_path("mistaken.bin");
     rig_save(path, "", 0);
-    rig_refused(path, "the size of the header needs 8 bytes, only 0 are left");
+    rig_refused(path, "mistaken.bin: is an empty file; download it again");
     rig_save(path, "version https://git-lfs.github.com/spec/v1\n", 43);
-    rig_refused(path, "git-lfs pointer");
+    rig_refused(path, "git-lfs pointer, not the file that it stands for; `git lfs pull`");
+    rig_save(path, "Access to model a/b is restricted.", 34);
+    rig_refused(path, "a hub's refusal");
+    rig_save(path, "once upon a time", 16);
+    rig_refused(path, "not a safetensors file?");
     rig_save(path, "<!DOCTYPE html>", 15);
     rig_refused(path, "web page");
     rig_save(path, "\x80\x02\x8a\nl\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15);

@@ -122,6 +122,17 @@ static const struct {
      "tensor 'model.layers.0.mlp.gate_proj.weight' is [12, 8], expected [10, 8]"},
     {"\"num_key_value_heads\": 1", "\"num_key_value_heads\": 2",
      "self_attn.k_proj.weight' is [4, 8], expected [8, 8]"},
+    {"\"num_key_value_heads\": 1, ", "",
+     "self_attn.k_proj.weight' is [4, 8], expected [8, 8]: config.json has no num_key_value_heads, "
+     "for which the original takes 2"},
+    {"\"num_key_value_heads\": 1", "\"text_config\": {\"model_type\": \"mistral\"}",
+     "2 attention heads are not a multiple of 8 key-value heads (num_key_value_heads is missing"},
+    {"\"num_key_value_heads\": 1",
+     "\"text_config\": {\"model_type\": \"mistral\", \"num_key_value_heads\": null}",
+     "is [4, 8], expected [8, 8]: config.json has no num_key_value_heads"},
+    {"\"vocab_size\": 5, ", "", "config.json: vocab_size is missing"},
+    {"\"vocab_size\": 5", "\"padded_vocab_size\": 6, \"vocab_size\": 5",
+     "tensor 'model.embed_tokens.weight' is [5, 8], expected [6, 8] by config.json"},
     {"\"llama\"", "\"internlm2\"",
      "tensor 'model.tok_embeddings.weight' is missing: no checkpoint"},
     /* JSON */
@@ -277,9 +288,11 @@ static void test_files(void **state)
     (void)state;
     char path[4096];
     const char *folder = folder_write("bad-files", NULL, NULL);
-    rig_source_refused(folder, "bad-files/config.json: cannot open");
+    rig_source_refused(folder, "bad-files: no config.json there; weights alone");
     folder = folder_write("bad-files", "", NULL);
-    rig_source_refused(folder, "bad-files/config.json: byte 0: not valid JSON");
+    rig_source_refused(folder, "bad-files/config.json: is an empty file");
+    folder = folder_write("bad-files", " ", NULL);
+    rig_source_refused(folder, "bad-files/config.json: byte 1: not valid JSON");
     folder = folder_write("bad-files", folder_config, NULL);
     snprintf(path, sizeof path, "%s/generation_config.json", folder);
     rig_save(path, "[]", 2);
@@ -302,7 +315,7 @@ static void test_prefixes(void **state)
     (void)state;
     char config[1024];
     assert_true(strlen(folder_config) < sizeof config);
-    for (size_t i = 0; i < strlen(folder_config); i += 3) {
+    for (size_t i = 1; i < strlen(folder_config); i += 3) {
         snprintf(config, sizeof config, "%.*s", (int)i, folder_config);
         rig_source_refused(folder_write("bad-prefix", config, NULL), "not valid JSON");
     }

@@ -188,7 +188,9 @@ static void test_metadata(void **state)
     } entries[] = {
         {"general.architecture", "llama"},
         {"general.type", "model"},
-        {"general.name", "metadata"},
+        {"general.name", "Metadata"},
+        {"general.basename", NULL},
+        {"general.size_label", "0.8K"},
         {"general.license", "apache-2.0"},
         {"general.license.name", "some name"},
         {"general.license.link", NULL},
@@ -224,6 +226,35 @@ static void test_metadata(void **state)
     gguf_close(gguf);
     source_close(source);
     free(config);
+}
+
+/* Folders as they are called, and what GGUF's naming convention makes of them. */
+static void test_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *folder, *name, *basename, *finetune, *version;
+    } rows[] = {
+        {"Tiny-0.6K-Chat-v1.5", "Tiny 0.6K Chat v1.5", "Tiny", "Chat", "v1.5"},
+        {"tiny-0.6k-instruct", "Tiny 0.6k Instruct", "tiny", "instruct", NULL},
+        {"Tiny-2-0.6K-128k-It", "Tiny 2 0.6K 128k It", "Tiny", "128k-It", "2"},
+        {"Tiny2.5-0.6K-F16", "Tiny2.5 0.6K F16", "Tiny2.5", NULL, NULL},
+        {"gpt-j-small", "Gpt J Small", "gpt-j", NULL, NULL},
+        {"all-of-it", "All Of It", NULL, NULL, NULL},
+        {"models--me--Tiny-0.6K/snapshots/0123abcd", "Tiny 0.6K", "Tiny", NULL, NULL},
+        {"Tiny-0.6K-Base/.", "Tiny 0.6K Base", "Tiny", "Base", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct source *source = rig_source(folder_write(rows[i].folder, folder_config, NULL));
+        struct gguf *gguf = metadata_of(source);
+        check_entry(gguf, "general.name", rows[i].name);
+        check_entry(gguf, "general.basename", rows[i].basename);
+        check_entry(gguf, "general.finetune", rows[i].finetune);
+        check_entry(gguf, "general.version", rows[i].version);
+        check_entry(gguf, "general.size_label", "0.6K");
+        gguf_close(gguf);
+        source_close(source);
+    }
 }
 
 /* A text_config leaves out what equals the class's default: 4096 here, so the shapes do not fit. */
@@ -275,7 +306,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stories_rows), cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_sort),         cmocka_unit_test(test_metadata),
-        cmocka_unit_test(test_nested),       cmocka_unit_test(test_unsupported),
+        cmocka_unit_test(test_names),        cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_unsupported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,7 +34,8 @@
 static const struct {
     const char *json, *expected;
 } bad_json[] = {
-    {"", "the JSON ends, expected an object"},
+    {"", "is an empty file"},
+    {" ", "the JSON ends, expected an object"},
     {"[]", "byte 0: '[', expected an object"},
     {"{", "the JSON ends"},
     {"{}", "\"model\" is missing"},
@@ -288,7 +289,7 @@ static const struct {
     {                                                                                              \
         bytes, sizeof bytes - 1, expected                                                          \
     }
-    M("", "no piece"),
+    M("", "is an empty file"),
     M("\x0A", "ends inside a field"),
     M("\x0A\x05\x0A\x01", "ends inside a field"),
     M("\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01", "ends inside a field"),
@@ -341,8 +342,8 @@ static const struct {
       "\x1A\x02\x28\x00",
       "spaces that are not escaped"),
     M("\x12\x02\x18\x01", "no piece"),
-    M("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "byte "),
-    M("<!DOCTYPE html><html></html>", "byte "),
+    M("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "is a git-lfs pointer"),
+    M("<!DOCTYPE html><html></html>", "is a web page"),
 #undef M
 };
 
@@ -360,7 +361,7 @@ static void test_models(void **state)
 static const struct {
     const char *lines, *expected;
 } bad_ranks[] = {
-    {"", "no token"},
+    {"", "is an empty file"},
     {"\n\n", "no token"},
     {"YQ==", "line 1: expected \"base64 rank\""},
     {"YQ== ", "line 1: expected"},
@@ -390,6 +391,29 @@ static void test_ranks(void **state)
     save("qwen.tiktoken", "YQ== 0\n", 7);
     refused(&hints, "does not know the pre-tokenizer of class \"\" (tokenizer_config.json) and "
                     "model type \"novel\"");
+}
+
+/* Meta's own tokenizer.model of Llama 3: without its control tokens nothing would begin or end. */
+static void test_ranks_of_llama(void **state)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    (void)state;
+    clear();
+    enum { COUNT = 128000, PAIRS = 256 + 65536 };
+    char *ranks = malloc(COUNT * 16), *end = ranks;
+    assert_non_null(ranks);
+    for (unsigned i = 0; i < COUNT; i++) { /* bytes, pairs of them, pairs and a byte */
+        unsigned size = i < 256 ? 1 : i < PAIRS ? 2 : 3;
+        unsigned bits = (i < 256 ? i : i < PAIRS ? i - 256 : i - PAIRS) << 8 * (3 - size);
+        char text[5] = {digits[bits >> 18 & 63], digits[bits >> 12 & 63],
+                        (char)(size > 1 ? digits[bits >> 6 & 63] : '='),
+                        (char)(size > 2 ? digits[bits & 63] : '='), 0};
+        end += sprintf(end, "%s %u\n", text, i);
+    }
+    struct tokenizer_hints hints = imported_no_hints();
+    save("tokenizer.model", ranks, (size_t)(end - ranks));
+    refused(&hints, "the tokenizer has no control tokens (<|begin_of_text|>, ...)");
+    free(ranks);
 }
 
 static void test_vocab(void **state)
@@ -457,9 +481,10 @@ static void test_none_wrong(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json),   cmocka_unit_test(test_large),
-        cmocka_unit_test(test_rows),   cmocka_unit_test(test_models),
-        cmocka_unit_test(test_ranks),  cmocka_unit_test(test_vocab),
-        cmocka_unit_test(test_beside), cmocka_unit_test(test_none_wrong)};
+        cmocka_unit_test(test_json),      cmocka_unit_test(test_large),
+        cmocka_unit_test(test_rows),      cmocka_unit_test(test_models),
+        cmocka_unit_test(test_ranks),     cmocka_unit_test(test_ranks_of_llama),
+        cmocka_unit_test(test_vocab),     cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_none_wrong)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

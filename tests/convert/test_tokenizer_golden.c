@@ -173,6 +173,9 @@ static void test_llama3(void **state)
     static const char *const files[][2] = {{"tokenizers/llama3.2.encoder.json", "vocab.json"},
                                            {"tokenizers/llama3.2.vocab.bpe", "merges.txt"},
                                            {NULL, NULL}};
+    static const char config[] = "{\"added_tokens_decoder\":{\"128000\":{\"content\":\"<|begin_of_"
+                                 "text|>\",\"special\":true}}}";
+    imported_save(new_folder("llama3.2"), "tokenizer_config.json", config, sizeof config - 1);
     check_shared("llama3.2", files, "llama", 128256);
 }
 
@@ -189,9 +192,10 @@ static void test_stories(void **state)
 static void test_published(void **state)
 {
     (void)state;
-    static const char *const names[] = {
-        "qwen2_5", "qwen3",      "llama3_1", "llama2",     "gemma3",     "deepseek_v3", "gpt4o",
-        "gptoss",  "gpt35turbo", "claude",   "mistral-v1", "mistral-v3", "mistral-v7"};
+    static const char *const names[] = {"qwen2_5",    "qwen3",      "llama3_1",   "llama3",
+                                        "llama2",     "gemma3",     "gemini",     "deepseek_v3",
+                                        "gpt4o",      "gptoss",     "gpt35turbo", "claude",
+                                        "mistral-v1", "mistral-v3", "mistral-v7"};
     const char *published = getenv("LICHEN_TOKENIZERS");
     size_t count = 0, tokenizers = 0;
     if (!published)

@@ -17,7 +17,7 @@ static const struct {
     const char *expected; /* in the fault */
 } cases[] = {
     /* magic and version */
-    {"empty file", "", "byte 0: the magic needs 4 bytes, 0 are left"},
+    {"empty file", "", "is an empty file"},
     {"three bytes", "'GGU'", "byte 0: the magic needs 4 bytes, 3 are left"},
     {"other magic", "'GGUG' 4:3 8:0 8:0", "begins with 47 47 55 47, expected 'GGUF'"},
     {"lower-case magic", "'gguf' 4:3 8:0 8:0", "not a GGUF file"},
@@ -28,8 +28,11 @@ static const struct {
     {"ggla", "'algg' 4:1 8:0 8:0", "ggla adapter"},
     {"reversed", "'FUGG' 4:3 8:0 8:0", "bytes reversed"},
     {"zip", "'PK' 1:3 1:4 8:0 8:0", "zip file"},
-    {"git-lfs pointer", "'version' 1:32 'https://git-lfs.github.com/spec/v1'", "git-lfs pointer"},
+    {"git-lfs pointer", "'version' 1:32 'https://git-lfs.github.com/spec/v1'", "`git lfs pull`"},
     {"web page", "'<!DOCTYPE' 1:32 'html>'", "web page"},
+    {"short web page", "'<html>'", "web page"},
+    {"refused download", "'Access' 1:32 'to' 1:32 'model' 1:32 'a/b'", "terms must be accepted"},
+    {"safetensors", "8:2 '{}'", "a safetensors checkpoint, which becomes one by `lichen convert`"},
     {"unfinished", "4:0 4:3 8:0 8:0", "begins with zeros"},
     {"only the magic", "'GGUF'", "byte 4: the version needs 4 bytes"},
     {"version 0", "'GGUF' 4:0 8:0 8:0", "version 0"},

@@ -93,6 +93,53 @@ static void test_save_empty(void **state)
     free(bytes);
 }
 
+static void test_links(void **state)
+{
+    (void)state;
+    char target[16], small[4];
+    struct file *file;
+    struct fault fault = {0};
+    assert_int_equal(symlink("nowhere", in_folder("link")), 0);
+    assert_true(path_is_broken_link(in_folder("link")));
+    assert_true(path_link(in_folder("link"), target, sizeof target));
+    assert_string_equal(target, "nowhere");
+    assert_false(path_link(in_folder("link"), small, sizeof small));
+    assert_string_equal(small, "");
+    assert_false(file_open(in_folder("link"), &file, &fault));
+    assert_fault(&fault, FAULT_FILE, "is a link to nowhere, which is not there");
+    assert_false(path_is_broken_link(in_folder("none")) || path_is_broken_link(folder));
+    assert_false(path_link(folder, target, sizeof target));
+    char whole[1024];
+    assert_true(path_whole(folder, whole, sizeof whole));
+    assert_true(whole[0] == '/' && path_same(whole, folder));
+    assert_false(path_whole(folder, small, sizeof small));
+    assert_false(path_whole(in_folder("none"), whole, sizeof whole));
+    unlink(in_folder("link"));
+}
+
+static void test_check_output(void **state)
+{
+    (void)state;
+    struct fault fault = {0};
+    assert_true(path_check_output(in_folder("new"), &fault));
+    assert_true(path_check_output("new", &fault) && path_check_output("/dev/null", &fault));
+    assert_false(path_check_output(folder, &fault));
+    assert_fault(&fault, FAULT_ARGUMENT, "is a folder; name a file in it");
+    fault = (struct fault){0};
+    assert_false(path_check_output(in_folder("none/new"), &fault));
+    assert_fault(&fault, FAULT_FILE, "/none does not exist; create that folder first");
+    fault = (struct fault){0};
+    assert_false(path_check_output("/dev/null/new", &fault));
+    assert_fault(&fault, FAULT_FILE, "/dev/null is a file, not a folder");
+    if (geteuid() == 0)
+        return; /* root may write everywhere but on a file system that is read-only */
+    assert_int_equal(chmod(folder, 0500), 0);
+    fault = (struct fault){0};
+    assert_false(path_check_output(in_folder("new"), &fault));
+    assert_fault(&fault, FAULT_FILE, "cannot be written in its folder: Permission denied");
+    assert_int_equal(chmod(folder, 0700), 0);
+}
+
 static void test_truncated_while_open(void **state)
 {
     (void)state;
@@ -284,6 +331,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_save_and_read),
         TEST(test_save_empty),
+        TEST(test_links),
+        TEST(test_check_output),
         TEST(test_truncated_while_open),
         TEST(test_open_refuses),
         TEST(test_load_limit),

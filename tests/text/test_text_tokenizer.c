@@ -309,7 +309,7 @@ static void refused(const struct tiny *tiny, enum fault_kind kind, const char *w
 static void test_refused_names(void **state)
 {
     (void)state;
-    static const char *const models[] = {"rwkv", "plamo2", "hybriddna", "none", "", "gpt2x"};
+    static const char *const models[] = {"rwkv", "plamo2", "hybriddna", "", "gpt2x"};
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         struct tiny tiny = tiny_new();
         tiny.model = models[i];
@@ -318,6 +318,9 @@ static void test_refused_names(void **state)
         refused(&tiny, FAULT_UNSUPPORTED, quoted);
     }
     struct tiny tiny = tiny_new();
+    tiny.model = "none";
+    refused(&tiny, FAULT_UNSUPPORTED, "made without a tokenizer");
+    tiny = tiny_new();
     tiny.pre = "no-such-pre";
     refused(&tiny, FAULT_UNSUPPORTED, "\"no-such-pre\"");
     tiny.pre = NULL; /* a file without one: "default" */
