@@ -97,7 +97,8 @@ static char *with_suffix(const char *path, const char *suffix)
 
 struct hashing {
     struct conversion *conversion;
-    struct fault *faults; /* [source_file_count] */
+    struct parallel *team; /* of one file; NULL: each file on a thread of its own */
+    struct fault *faults;  /* [source_file_count] */
 };
 
 static void hash_file(void *context, uint32_t item, uint32_t thread)
@@ -105,14 +106,16 @@ static void hash_file(void *context, uint32_t item, uint32_t thread)
     struct hashing *hashing = context;
     struct conversion *conversion = hashing->conversion;
     (void)thread;
-    digest_file(source_file_path(conversion->source, item), &conversion->file_digests[item],
-                &conversion->file_sizes[item], &hashing->faults[item]);
+    digest_file(source_file_path(conversion->source, item), hashing->team,
+                &conversion->file_digests[item], &conversion->file_sizes[item],
+                &hashing->faults[item]);
 }
 
 static bool hash_source(struct conversion *conversion, struct fault *fault)
 {
     uint32_t count = source_file_count(conversion->source);
-    struct hashing hashing = {conversion, calloc(count ? count : 1, sizeof(struct fault))};
+    struct hashing hashing = {conversion, count == 1 ? conversion->team : NULL,
+                              calloc(count ? count : 1, sizeof(struct fault))};
     conversion->file_digests = calloc(count ? count : 1, sizeof *conversion->file_digests);
     conversion->file_sizes = calloc(count ? count : 1, sizeof *conversion->file_sizes);
     bool done = hashing.faults && conversion->file_digests && conversion->file_sizes;
@@ -466,7 +469,8 @@ static bool read_again(const struct conversion *conversion, struct digest header
 static bool finish(struct conversion *conversion, struct fault *fault)
 {
     struct digest header;
-    if (!write_header(conversion, NULL, fault) || !prove(conversion, fault) ||
+    bool proves = conversion->options->prove != NULL; /* what it reads needs the header */
+    if ((proves && !write_header(conversion, NULL, fault)) || !prove(conversion, fault) ||
         !write_header(conversion, &header, fault) || !draft_sync(conversion->draft, fault) ||
         !read_again(conversion, header, fault) ||
         !draft_write(conversion->draft, 0, "GGUF", 4, fault) ||

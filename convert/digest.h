@@ -25,7 +25,11 @@ void digester_reset(struct digester *digester);
 void digester_add(struct digester *digester, const void *bytes, size_t size);
 struct digest digester_result(const struct digester *digester);
 
-/* All of a file's bytes; size may be NULL. */
-bool digest_file(const char *path, struct digest *digest, uint64_t *size, struct fault *fault);
+struct parallel;
+
+/* All of a file's bytes; size may be NULL. team: one thread reads while another hashes; NULL: both
+ * on this thread, which may then be an item of a team. */
+bool digest_file(const char *path, struct parallel *team, struct digest *digest, uint64_t *size,
+                 struct fault *fault);
 
 #endif

@@ -8,7 +8,8 @@
 
 enum {
     BLOCK_WEIGHTS = 1 << 18, /* of a block, unless one row has more */
-    REFINED_ROWS = 64,       /* of a block that is refined, at most */
+    SLICE_WEIGHTS = 1 << 15, /* of what is read, hashed and encoded in one go: they stay in cache */
+    REFINED_ROWS = 64,       /* of a block that is refined, at most; it is one slice */
     BATCH_BLOCKS = 64,       /* at most; 4 a thread */
     BLOCKS_A_THREAD = 4,
     FLUSH_SIZE = 8 << 20, /* bytes between two hints to the disk */
@@ -36,10 +37,11 @@ struct pipeline {
     const struct pipeline_job *job;
     uint32_t batch_blocks;
     struct batch batches[2];
-    uint32_t current;  /* batch that is being encoded; the other is being written */
-    uint8_t *bytes;    /* of all blocks, owned */
-    float **rows;      /* [thread_count], scratch of a thread, owned */
-    size_t block_size; /* bytes a block has room for */
+    uint32_t current;            /* batch that is being encoded; the other is being written */
+    uint8_t *bytes;              /* of all blocks, owned */
+    float **rows;                /* [thread_count], a slice, owned */
+    struct digester **digesters; /* [thread_count], of a block's rows, owned */
+    size_t block_size;           /* bytes a block has room for */
     struct weighting *weighting;
     /* the next block to be cut */
     uint32_t tensor;
@@ -119,28 +121,50 @@ static void measure_kept(const float *rows, size_t count, struct encode_stats *s
     }
 }
 
-static bool encode_block(struct pipeline *pipeline, struct block *block, uint32_t thread)
+static uint32_t slice_rows(const struct pipeline *pipeline, uint32_t index)
+{
+    uint64_t rows = SLICE_WEIGHTS / source_tensor_at(source_of(pipeline), index)->dims[0];
+    if (weighting_refines(pipeline->weighting, index))
+        return REFINED_ROWS;
+    return rows > 0 ? (uint32_t)rows : 1;
+}
+
+static bool encode_slice(struct pipeline *pipeline, struct block *block, uint64_t first_row,
+                         uint32_t row_count, uint8_t *dst, uint32_t thread)
 {
     float *rows = pipeline->rows[thread];
     const struct source *source = source_of(pipeline);
     const struct source_tensor *tensor = source_tensor_at(source, block->tensor);
-    enum dtype dtype = recipe_choice(pipeline->job->options->recipe, block->tensor)->dtype;
+    size_t count = (size_t)(row_count * tensor->dims[0]);
+    if (!source_read(source, block->tensor, first_row, row_count, rows, &block->fault))
+        return false;
+    digester_add(pipeline->digesters[thread], rows, count * sizeof *rows);
+    if (recipe_choice(pipeline->job->options->recipe, block->tensor)->dtype != tensor->lossless)
+        return weighting_encode(pipeline->weighting, block->tensor, rows, row_count, thread, dst,
+                                &block->stats, &block->fault);
+    measure_kept(rows, count, &block->stats);
+    return source_read_lossless(source, block->tensor, first_row, row_count, dst, &block->fault);
+}
+
+static bool encode_block(struct pipeline *pipeline, struct block *block, uint32_t thread)
+{
+    const struct source_tensor *tensor = source_tensor_at(source_of(pipeline), block->tensor);
+    const struct recipe_choice *choice =
+        recipe_choice(pipeline->job->options->recipe, block->tensor);
     uint32_t alignment = pipeline->job->alignment;
-    block->size = block->rows * row_size(tensor, dtype);
-    if (!source_read(source, block->tensor, block->first_row, block->rows, rows, &block->fault))
-        return false;
-    block->source = digest_of(rows, (size_t)(block->rows * tensor->dims[0]) * sizeof *rows);
-    if (dtype == tensor->lossless) {
-        if (!source_read_lossless(source, block->tensor, block->first_row, block->rows,
-                                  block->bytes, &block->fault))
+    uint32_t step = slice_rows(pipeline, block->tensor);
+    size_t size = row_size(tensor, choice->dtype);
+    digester_reset(pipeline->digesters[thread]);
+    for (uint32_t row = 0; row < block->rows; row += step) {
+        uint32_t left = block->rows - row;
+        if (!encode_slice(pipeline, block, block->first_row + row, left < step ? left : step,
+                          block->bytes + row * size, thread))
             return false;
-        measure_kept(rows, (size_t)(block->rows * tensor->dims[0]), &block->stats);
-    } else if (!weighting_encode(pipeline->weighting, block->tensor, rows, block->rows, thread,
-                                 block->bytes, &block->stats, &block->fault)) {
-        return false;
     }
-    uint64_t size = recipe_choice(pipeline->job->options->recipe, block->tensor)->size;
-    size_t zeros = block->is_last ? (size_t)((alignment - size % alignment) % alignment) : 0;
+    block->source = digester_result(pipeline->digesters[thread]);
+    block->size = block->rows * size;
+    size_t zeros =
+        block->is_last ? (size_t)((alignment - choice->size % alignment) % alignment) : 0;
     memset(block->bytes + block->size, 0, zeros);
     return true;
 }
@@ -265,6 +289,7 @@ static bool make_room(struct pipeline *pipeline, struct fault *fault)
             rows * row_size(tensor, recipe_choice(pipeline->job->options->recipe, i)->dtype);
         if (size + pipeline->job->alignment > pipeline->block_size)
             pipeline->block_size = size + pipeline->job->alignment;
+        rows = rows < slice_rows(pipeline, i) ? rows : slice_rows(pipeline, i);
         if (rows * tensor->dims[0] > floats)
             floats = rows * (size_t)tensor->dims[0];
     }
@@ -272,9 +297,11 @@ static bool make_room(struct pipeline *pipeline, struct fault *fault)
     pipeline->batch_blocks = wanted < BATCH_BLOCKS ? wanted : BATCH_BLOCKS;
     pipeline->bytes = calloc(2 * (size_t)pipeline->batch_blocks, pipeline->block_size);
     pipeline->rows = calloc(threads, sizeof *pipeline->rows);
-    bool done = pipeline->bytes && pipeline->rows;
+    pipeline->digesters = calloc(threads, sizeof *pipeline->digesters);
+    bool done = pipeline->bytes && pipeline->rows && pipeline->digesters;
     for (uint32_t i = 0; done && i < threads; i++)
-        done = (pipeline->rows[i] = malloc(floats * sizeof(float))) != NULL;
+        done = (pipeline->rows[i] = malloc(floats * sizeof(float))) != NULL &&
+               digester_create(&pipeline->digesters[i], NULL);
     for (uint32_t i = 0; done && i < 2 * pipeline->batch_blocks; i++)
         pipeline->batches[i % 2].blocks[i / 2].bytes = pipeline->bytes + i * pipeline->block_size;
     return done || fault_set(fault, FAULT_MEMORY, "no memory for blocks of %zu weights", floats);
@@ -294,8 +321,13 @@ bool pipeline_run(const struct pipeline_job *job, struct fault *fault)
     digester_destroy(pipeline->source);
     digester_destroy(pipeline->digester);
     weighting_destroy(pipeline->weighting);
-    for (uint32_t i = 0; pipeline->rows && i < parallel_thread_count(job->team); i++)
-        free(pipeline->rows[i]);
+    for (uint32_t i = 0; i < parallel_thread_count(job->team); i++) {
+        if (pipeline->rows)
+            free(pipeline->rows[i]);
+        if (pipeline->digesters)
+            digester_destroy(pipeline->digesters[i]);
+    }
+    free(pipeline->digesters);
     free(pipeline->rows);
     free(pipeline->bytes);
     free(pipeline);

@@ -39,6 +39,16 @@ static void prepare(struct refine *refine, const float *hessian, float damping)
         refine->unit = 1;
 }
 
+/* Measured: docs/quality.md, 3. */
+static float damping_of(const struct refine_options *options, uint32_t columns, uint64_t tokens)
+{
+    if (options && options->damping > 0)
+        return options->damping;
+    if (tokens / TOKENS_PER_COLUMN < columns)
+        return 1.0f;
+    return options && options->dtype == DTYPE_Q4_0 ? 0.1f : 0.3f;
+}
+
 bool refine_create(const float *hessian, uint32_t columns, uint64_t tokens,
                    const struct refine_options *options, struct refine **out, struct fault *fault)
 {
@@ -53,13 +63,10 @@ bool refine_create(const float *hessian, uint32_t columns, uint64_t tokens,
         *out = NULL;
         return fault_set(fault, FAULT_MEMORY, "no memory for a Hessian of %u columns", columns);
     }
-    float damping = options ? options->damping : 0;
-    if (!(damping > 0))
-        damping = tokens / TOKENS_PER_COLUMN < columns ? 1.0f : 0.1f;
     refine->columns = columns;
     refine->sweeps = options && options->sweeps ? options->sweeps : SWEEPS_DEFAULT;
     refine->unit = diagonal_mean(hessian, columns);
-    prepare(refine, hessian, damping);
+    prepare(refine, hessian, damping_of(options, columns, tokens));
     return true;
 }
 

@@ -11,8 +11,9 @@
 struct refine; /* one Hessian, damped and prepared; shared by all weights with the same input */
 
 struct refine_options {
-    float damping;   /* lambda; 0 = by the number of tokens: 0.1, or 1.0 below 20 a column */
-    uint32_t sweeps; /* 0 = 3 */
+    enum dtype dtype; /* to be written */
+    float damping;    /* lambda; 0 = 0.3 (Q4_0, the coarsest: 0.1), or 1 below 20 tokens a column */
+    uint32_t sweeps;  /* 0 = 3 */
 };
 
 /* hessian[columns * columns] is copied or taken over; may be freed afterwards. */

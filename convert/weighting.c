@@ -9,6 +9,7 @@ struct weighting {
     const struct convert_options *options;
     uint32_t threads;
     const char *input; /* whose Hessian is loaded, the calibration's; NULL: none */
+    enum dtype dtype;  /* for which it is damped */
     struct refine *refine;
     void **scratch; /* [threads], owned */
 };
@@ -18,12 +19,17 @@ static bool no_memory(uint32_t columns, struct fault *fault)
     return fault_set(fault, FAULT_MEMORY, "no memory for a Hessian of %u columns", columns);
 }
 
+static enum dtype dtype_of(const struct weighting *weighting, uint32_t tensor)
+{
+    return recipe_choice(weighting->options->recipe, tensor)->dtype;
+}
+
 /* The name of the Hessian against which a tensor is refined, or NULL. */
 static const char *input_of(const struct weighting *weighting, uint32_t tensor)
 {
     const struct convert_options *options = weighting->options;
     const struct source_tensor *about = source_tensor_at(options->source, tensor);
-    enum dtype dtype = recipe_choice(options->recipe, tensor)->dtype;
+    enum dtype dtype = dtype_of(weighting, tensor);
     if (!options->refine || !options->calibration || dtype == about->lossless ||
         !refine_supported(dtype) || !calibration_has_hessian(options->calibration, about->name))
         return NULL;
@@ -75,13 +81,15 @@ bool weighting_refines(const struct weighting *weighting, uint32_t tensor)
 bool weighting_same(const struct weighting *weighting, uint32_t a, uint32_t b)
 {
     const char *one = input_of(weighting, a), *other = input_of(weighting, b);
-    return one == other || (one && other && strcmp(one, other) == 0);
+    if (!one || !other)
+        return one == other;
+    return strcmp(one, other) == 0 && dtype_of(weighting, a) == dtype_of(weighting, b);
 }
 
-static bool load(struct weighting *weighting, const char *name, uint32_t columns,
+static bool load(struct weighting *weighting, const char *name, enum dtype dtype, uint32_t columns,
                  struct fault *fault)
 {
-    const struct refine_options options = {.damping = weighting->options->damping};
+    const struct refine_options options = {.dtype = dtype, .damping = weighting->options->damping};
     uint64_t tokens;
     float *hessian = malloc((size_t)columns * columns * sizeof *hessian);
     bool done =
@@ -101,12 +109,15 @@ bool weighting_prepare(struct weighting *weighting, uint32_t tensor, struct faul
 {
     const struct source_tensor *about = source_tensor_at(weighting->options->source, tensor);
     const char *input = input_of(weighting, tensor);
-    if (!input || (weighting->input && strcmp(weighting->input, input) == 0))
+    enum dtype dtype = dtype_of(weighting, tensor);
+    if (!input ||
+        (weighting->input && strcmp(weighting->input, input) == 0 && weighting->dtype == dtype))
         return true;
     drop(weighting);
-    if (!load(weighting, about->name, (uint32_t)about->dims[0], fault))
+    if (!load(weighting, about->name, dtype, (uint32_t)about->dims[0], fault))
         return false;
     weighting->input = input;
+    weighting->dtype = dtype;
     return true;
 }
 
@@ -116,7 +127,7 @@ bool weighting_encode(const struct weighting *weighting, uint32_t tensor, const 
 {
     const struct convert_options *options = weighting->options;
     const struct source_tensor *about = source_tensor_at(options->source, tensor);
-    enum dtype dtype = recipe_choice(options->recipe, tensor)->dtype;
+    enum dtype dtype = dtype_of(weighting, tensor);
     const struct dtype_info *info = dtype_find(dtype);
     uint32_t columns = (uint32_t)about->dims[0];
     size_t size = (size_t)(columns / info->block_weights) * info->block_size;

@@ -2,6 +2,7 @@
  * Equations and layouts are in block.h. */
 #include "block.h"
 #include "decode.h"
+#include "decode_half.h"
 #include "half.h"
 
 #include <string.h>
@@ -29,8 +30,8 @@ static float half_at(const uint8_t *bytes)
 
 void decode_f16(const void *blocks, float *dst, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        dst[i] = half_to_float(u16_at(blocks, i));
+    static decode_half *const decode[INSTRUCTION_SET_COUNT] = INSTRUCTION_SET_TABLE(decode_halves);
+    decode[instruction_set_best()](blocks, dst, count);
 }
 
 void decode_bf16(const void *blocks, float *dst, size_t count)

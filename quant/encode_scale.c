@@ -10,11 +10,14 @@
 #include "encode_search.h"
 #include "encode_whole.h"
 
+#include <stddef.h>
+
 enum { SUBNORMAL = 0x800 }; /* below it a binary16 has lost a bit or more, or nearly */
 
 /* The exact scale of a block: binary16 numbers around d, some units apart. */
-INLINE uint16_t refine_scale(const struct block *block, float d, enum grid grid)
+INLINE uint16_t refine_scale(struct block *block, float d, enum grid grid)
 {
+    block_multiply(block, BLOCK_WEIGHTS);
     uint16_t middle = half_in(d, block->unit), sign = middle & 0x8000;
     int magnitude = middle & 0x7fff, apart = magnitude < SUBNORMAL ? 1 : 8;
     float scale[LANES], inverse[LANES];
@@ -47,8 +50,10 @@ struct group {
 INLINE void group_fit(struct group *group, enum grid grid)
 {
     if (grid == GRID_IQ4) {
-        for (int n = 0; n < group->count; n++)
+        for (int n = 0; n < group->count; n++) {
+            block_multiply(&group->blocks[n], BLOCK_WEIGHTS);
             group->fit[n] = search_scale(&group->blocks[n], 0, BLOCK_WEIGHTS, grid);
+        }
         return;
     }
     int16_t clip[LANES];
@@ -62,8 +67,7 @@ INLINE void group_fit(struct group *group, enum grid grid)
 }
 
 /* d of a block, rounded to binary16. */
-INLINE uint16_t block_scale(const struct block *block, float fit, enum grid grid,
-                            bool with_importance)
+INLINE uint16_t block_scale(struct block *block, float fit, enum grid grid, bool with_importance)
 {
     uint16_t d = half_in(fit, block->unit);
     if (with_importance || (d & 0x7fff) < SUBNORMAL)
@@ -84,14 +88,14 @@ INLINE void encode_scaled(const float *src, const float *importance, size_t bloc
         group.count = 0;
         for (; n < block_count && group.count < GROUP; n++) {
             place[group.count] = dst + n * size;
-            if (block_prepare(&group.blocks[group.count], src, importance, n, BLOCK_WEIGHTS))
+            if (block_begin(&group.blocks[group.count], src, importance, n, BLOCK_WEIGHTS))
                 group.count++;
             else
                 put(place[group.count], 0, zeros);
         }
         group_fit(&group, grid);
         for (int i = 0; i < group.count; i++) {
-            const struct block *block = &group.blocks[i];
+            struct block *block = &group.blocks[i];
             uint8_t codes[BLOCK_WEIGHTS];
             uint16_t d = block_scale(block, group.fit[i], grid, importance != NULL);
             block_codes(block, 0, BLOCK_WEIGHTS, grid, inverse_of(half_out(d, block->unit)), codes);
@@ -102,24 +106,21 @@ INLINE void encode_scaled(const float *src, const float *importance, size_t bloc
 
 INLINE void put_q4_0(uint8_t *dst, uint16_t d, const uint8_t codes[BLOCK_WEIGHTS])
 {
-    struct block_q4_0 out = {.d = d};
-    pack_nibbles(codes, out.qs);
-    memcpy(dst, &out, sizeof out);
+    memcpy(dst + offsetof(struct block_q4_0, d), &d, sizeof d);
+    pack_nibbles(codes, dst + offsetof(struct block_q4_0, qs));
 }
 
 INLINE void put_iq4_nl(uint8_t *dst, uint16_t d, const uint8_t codes[BLOCK_WEIGHTS])
 {
-    struct block_iq4_nl out = {.d = d};
-    pack_nibbles(codes, out.qs);
-    memcpy(dst, &out, sizeof out);
+    memcpy(dst + offsetof(struct block_iq4_nl, d), &d, sizeof d);
+    pack_nibbles(codes, dst + offsetof(struct block_iq4_nl, qs));
 }
 
 INLINE void put_q5_0(uint8_t *dst, uint16_t d, const uint8_t codes[BLOCK_WEIGHTS])
 {
-    struct block_q5_0 out = {.d = d};
-    pack_nibbles(codes, out.qs);
-    pack_bit_4(codes, out.qh);
-    memcpy(dst, &out, sizeof out);
+    memcpy(dst + offsetof(struct block_q5_0, d), &d, sizeof d);
+    pack_bit_4(codes, dst + offsetof(struct block_q5_0, qh));
+    pack_nibbles(codes, dst + offsetof(struct block_q5_0, qs));
 }
 
 void ENCODER(q4_0)(const float *src, const float *importance, size_t block_count, void *dst)

@@ -23,10 +23,10 @@ enum { LANES = 16 };
 
 /* A block ready for a search. */
 struct block {
-    float x[BLOCK_K_WEIGHTS];        /* weight / unit: the largest lies in [1, 2) */
-    float weight[BLOCK_K_WEIGHTS];   /* of its squared error, > 0 */
-    float weighted[BLOCK_K_WEIGHTS]; /* weight * x */
-    float unit;                      /* power of two */
+    _Alignas(64) float x[BLOCK_K_WEIGHTS]; /* weight / unit: the largest lies in [1, 2) */
+    float weight[BLOCK_K_WEIGHTS];         /* of its squared error, > 0 */
+    float weighted[BLOCK_K_WEIGHTS];       /* weight * x */
+    float unit;                            /* power of two */
 };
 
 /* The values that codes stand for, before the scale. */
@@ -113,23 +113,17 @@ INLINE float inverse_of(float value)
 /* Over all lanes, by halves: pairs of lanes side by side, no long chain. */
 INLINE float lane_sum(const float value[LANES])
 {
-    float sum[LANES / 2];
-    for (int k = 0; k < LANES / 2; k++)
-        sum[k] = value[k] + value[k + LANES / 2];
-    for (int k = 0; k < LANES / 4; k++)
-        sum[k] += sum[k + LANES / 4];
-    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
-}
-
-INLINE float lane_max(const float value[LANES])
-{
-    float max[LANES / 2];
-    for (int k = 0; k < LANES / 2; k++)
-        max[k] = value[k] > value[k + LANES / 2] ? value[k] : value[k + LANES / 2];
-    for (int k = 0; k < LANES / 4; k++)
-        max[k] = max[k] > max[k + LANES / 4] ? max[k] : max[k + LANES / 4];
-    float even = max[0] > max[2] ? max[0] : max[2], odd = max[1] > max[3] ? max[1] : max[3];
-    return even > odd ? even : odd;
+    typedef float eight __attribute__((vector_size(8 * sizeof(float))));
+    typedef float four __attribute__((vector_size(4 * sizeof(float))));
+    eight low, high;
+    memcpy(&low, value, sizeof low);
+    memcpy(&high, value + LANES / 2, sizeof high);
+    low += high;
+    four first, second;
+    memcpy(&first, &low, sizeof first);
+    memcpy(&second, (const char *)&low + sizeof first, sizeof second);
+    first += second;
+    return (first[0] + first[2]) + (first[1] + first[3]);
 }
 
 /* Importance without scale: 1 on average, and at least 2^-10, so that a column that never saw an
@@ -159,11 +153,11 @@ INLINE void block_weigh_size(struct block *block, int count)
         block->weight[i] = rms + (block->x[i] < 0.0f ? -block->x[i] : block->x[i]);
 }
 
-/* Block n of a row, count weights each. False when all is below half the smallest binary16: a block
- * of zeros. The power of two that takes out the size keeps every later sum far from the ends of
- * float. */
-INLINE bool block_prepare(struct block *block, const float *src, const float *importance, size_t n,
-                          int count)
+/* Block n of a row, count weights each, but for `weighted`. False when all is below half the
+ * smallest binary16: a block of zeros. The power of two that takes out the size keeps every later
+ * sum far from the ends of float. */
+INLINE bool block_begin(struct block *block, const float *src, const float *importance, size_t n,
+                        int count)
 {
     uint32_t bits[BLOCK_K_WEIGHTS], largest = 0;
     memcpy(bits, src + n * (size_t)count, (size_t)count * sizeof *src);
@@ -184,8 +178,21 @@ INLINE bool block_prepare(struct block *block, const float *src, const float *im
         block_weigh_importance(block, importance + n * (size_t)count, count);
     else
         block_weigh_size(block, count);
+    return true;
+}
+
+INLINE void block_multiply(struct block *block, int count)
+{
     for (int i = 0; i < count; i++)
         block->weighted[i] = block->weight[i] * block->x[i];
+}
+
+INLINE bool block_prepare(struct block *block, const float *src, const float *importance, size_t n,
+                          int count)
+{
+    if (!block_begin(block, src, importance, n, count))
+        return false;
+    block_multiply(block, count);
     return true;
 }
 

@@ -44,11 +44,9 @@ INLINE int whole_shift(enum grid grid)
 INLINE void whole_prepare(const struct block *block, enum grid grid, struct whole *whole)
 {
     float largest = block_largest(block, 0, BLOCK_WEIGHTS);
-    float steps = whole_steps(grid), part[LANES];
-    for (int k = 0; k < LANES; k++)
-        part[k] = block->weight[k] > block->weight[k + LANES] ? block->weight[k]
-                                                              : block->weight[k + LANES];
-    float heaviest = lane_max(part);
+    float steps = whole_steps(grid), heaviest = 0.0f;
+    for (int i = 0; i < BLOCK_WEIGHTS; i++)
+        heaviest = block->weight[i] > heaviest ? block->weight[i] : heaviest;
     float to_x = (float)WHOLE_ONE / largest, to_weight = steps / heaviest;
     float to_weighted = 1.0f / steps;
     for (int i = 0; i < BLOCK_WEIGHTS; i++) {
@@ -135,15 +133,22 @@ INLINE void whole_clips(enum grid grid, int16_t clip[LANES])
     }
 }
 
-/* The scale of the candidate that lowers the error most. */
+/* The scale of the candidate that lowers the error most; of equals the one of largest fit. Maxima
+ * are vectors, a search for the lane would be a chain of branches. */
 INLINE float whole_best_fit(const struct whole *whole, const struct whole_scan *scan)
 {
-    float gain[LANES], fit[LANES];
+    float gain[LANES], fit[LANES], most = 0.0f, best = -0x1p100f;
     for (int k = 0; k < LANES; k++) {
         fit[k] = (float)scan->xq[k] / ((float)scan->qq[k] + 0x1p-100f);
         gain[k] = fit[k] * (float)scan->xq[k];
     }
-    return whole->scale * fit[lane_largest(gain)];
+    for (int k = 0; k < LANES; k++)
+        most = gain[k] > most ? gain[k] : most;
+    for (int k = 0; k < LANES; k++) {
+        float value = gain[k] == most ? fit[k] : -0x1p100f;
+        best = value > best ? value : best;
+    }
+    return whole->scale * best;
 }
 
 #endif

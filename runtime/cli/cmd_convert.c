@@ -43,7 +43,8 @@ static void convert_specs(struct convert *convert, struct option_set *set)
         {"refine", 0, OPTION_FLAG, &convert->refine, NULL,
          "minimise the error of the layers' outputs; needs a calibration with --hessian", 0},
         {"damping", 0, OPTION_REAL, &convert->damping, "X",
-         "how little --refine trusts the calibration (0 = by its length: 0.1 or 1)", 0},
+         "how little --refine trusts the calibration (0 = by type and its length: 0.1, 0.3 or 1)",
+         0},
         {"bpw", 0, OPTION_REAL, &convert->bits, "X",
          "the best types of X bits a weight on average; needs a calibration with --sensitivity", 0},
         {"fit", 0, OPTION_TEXT, &convert->fit, "SIZE",
@@ -136,7 +137,7 @@ static bool calibration_say(struct convert *convert)
 {
     struct digest digest;
     char words[128], hash[DIGEST_TEXT_SIZE];
-    if (!digest_file(convert->imatrix, &digest, NULL, &convert->common.fault))
+    if (!digest_file(convert->imatrix, NULL, &digest, NULL, &convert->common.fault))
         return false;
     digest_text(digest, hash);
     snprintf(words, sizeof words, "imatrix %s", hash);

@@ -1,8 +1,9 @@
-/* test_calibrate.c: lichen calibrate: numpy's second moments of stories260K, in one pass and in
- * many, whatever the threads; interrupted and wrong uses leave nothing behind. */
+/* test_calibrate.c: lichen calibrate: numpy's second moments of stories260K and llama.cpp's, in one
+ * pass and in many, whatever the threads; interrupted and wrong uses leave nothing behind. */
 #include "program.h"
 
 #include "calibrate_golden.h"
+#include "calibrate_peer.h"
 #include "calibration.h"
 #include "platform.h"
 
@@ -103,6 +104,23 @@ static void test_moments(void **state)
     assert_string_equal(calibration_input(calibration, "blk.0.attn_v.weight"),
                         "blk.0.attn_q.weight");
     assert_true(calibration_sensitivity(calibration, "blk.0.attn_v.weight") < 0);
+    calibration_close(calibration);
+}
+
+/* Single columns against llama.cpp, its attention in float32 as ours (docs/quality.md, 3). */
+static void test_columns_of_peer(void **state)
+{
+    (void)state;
+    must_run(LICHEN("calibrate", STORIES, "--text", TEXT, "--ctx", "48", "-o", OUT));
+    struct calibration *calibration = must_open(OUT);
+    for (size_t i = 0; i < sizeof calibrate_peer / sizeof calibrate_peer[0]; i++) {
+        const struct calibrate_peer *peer = &calibrate_peer[i];
+        const float *mean;
+        assert_true(calibration_importance(calibration, peer->weight, peer->columns, &mean, NULL));
+        assert_non_null(mean);
+        for (unsigned k = 0; k < peer->columns; k++)
+            assert_near((double)mean[k], (double)peer->squares[k], peer->weight);
+    }
     calibration_close(calibration);
 }
 
@@ -239,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_moments, setup),
+        cmocka_unit_test_setup(test_columns_of_peer, setup),
         cmocka_unit_test_setup(test_passes, setup),
         cmocka_unit_test_setup(test_sensitivity, setup),
         cmocka_unit_test_setup(test_fit, setup),

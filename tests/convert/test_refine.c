@@ -68,7 +68,7 @@ static void problem_free(struct problem *problem)
 static struct refine *must_create(const struct problem *problem, float damping, uint32_t sweeps,
                                   uint64_t tokens)
 {
-    const struct refine_options options = {damping, sweeps};
+    const struct refine_options options = {.damping = damping, .sweeps = sweeps};
     struct refine *refine;
     struct fault fault = {0};
     if (!refine_create(problem->hessian, problem->columns, tokens, &options, &refine, &fault))

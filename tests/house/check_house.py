@@ -41,8 +41,8 @@ C11_HEADERS = set("""assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.
     stdio.h stdlib.h stdnoreturn.h string.h tgmath.h threads.h time.h uchar.h wchar.h
     wctype.h""".split())
 LIBRARY_HEADERS = re.compile(
-    r"xxhash\.h|jansson\.h|zip\.h|pcre2\.h|utf8proc\.h|sqlite3\.h|histedit\.h|event2/.*|"
-    r"stb/.*|stb_.*\.h|vulkan/.*")
+    r"xxhash\.h|xxh_x86dispatch\.h|jansson\.h|zip\.h|pcre2\.h|utf8proc\.h|sqlite3\.h|"
+    r"histedit\.h|event2/.*|stb/.*|stb_.*\.h|vulkan/.*")
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 COMMENT_OR_STRING = re.compile(

@@ -3,6 +3,7 @@
 #include "testing.h"
 
 #include "block.h"
+#include "decode_half.h"
 #include "dtype.h"
 #include "half.h"
 #include "reader.h"
@@ -237,15 +238,42 @@ static void test_dtype_table(void **state)
     assert_null(dtype_find(UINT32_MAX));
 }
 
+/* All binary16 numbers, from an odd address, with every instruction set this processor has. */
+static void test_halves_in_every_set(void **state)
+{
+    static decode_half *const decode[INSTRUCTION_SET_COUNT] = INSTRUCTION_SET_TABLE(decode_halves);
+    enum { COUNT = 1 << 16 };
+    (void)state;
+    uint8_t *bytes = malloc(1 + 2 * COUNT);
+    float *found = malloc(COUNT * sizeof *found);
+    assert_true(bytes && found);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        bytes[1 + 2 * i] = (uint8_t)i;
+        bytes[2 + 2 * i] = (uint8_t)(i >> 8);
+    }
+    for (int set = 0; set <= (int)instruction_set_best(); set++) {
+        decode[set](bytes + 1, found, COUNT);
+        for (uint32_t i = 0; i < COUNT; i++) {
+            float expected = half_to_float((uint16_t)i);
+            if (bits_of(found[i]) != bits_of(expected))
+                fail_msg("set %d, half %04x: %a, not %a", set, i, (double)found[i],
+                         (double)expected);
+        }
+    }
+    free(found);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_by_hand), cmocka_unit_test(test_q4_0_by_hand),
-        cmocka_unit_test(test_q4_1_by_hand),  cmocka_unit_test(test_q5_0_by_hand),
-        cmocka_unit_test(test_q5_1_by_hand),  cmocka_unit_test(test_q8_0_by_hand),
-        cmocka_unit_test(test_q4_k_by_hand),  cmocka_unit_test(test_q5_k_by_hand),
-        cmocka_unit_test(test_q6_k_by_hand),  cmocka_unit_test(test_iq4_by_hand),
-        cmocka_unit_test(test_golden_blocks), cmocka_unit_test(test_dtype_table),
+        cmocka_unit_test(test_plain_by_hand),       cmocka_unit_test(test_q4_0_by_hand),
+        cmocka_unit_test(test_q4_1_by_hand),        cmocka_unit_test(test_q5_0_by_hand),
+        cmocka_unit_test(test_q5_1_by_hand),        cmocka_unit_test(test_q8_0_by_hand),
+        cmocka_unit_test(test_q4_k_by_hand),        cmocka_unit_test(test_q5_k_by_hand),
+        cmocka_unit_test(test_q6_k_by_hand),        cmocka_unit_test(test_iq4_by_hand),
+        cmocka_unit_test(test_golden_blocks),       cmocka_unit_test(test_dtype_table),
+        cmocka_unit_test(test_halves_in_every_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
