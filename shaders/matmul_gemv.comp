@@ -115,9 +115,11 @@ void rows_product(uint slot, uint first_token, uint tokens, vec4 early)
          first_group += DEPTH * gl_SubgroupSize) {
         weight_group groups[DEPTH * ROWS];
         [[unroll]] for (uint k = 0; k < DEPTH; k++)
-            [[unroll]] for (uint r = 0; r < ROWS; r++)
-                groups[k * ROWS + r] = weight_load(
-                    rows[r], min(first_group + k * gl_SubgroupSize, push.groups - 1));
+            [[unroll]] for (uint r = 0; r < ROWS; r++) {
+                const uint g = first_group + k * gl_SubgroupSize;
+                groups[k * ROWS + r] =
+                    weight_load(rows[r], k == 0 ? g : min(g, push.groups - 1));
+            }
         [[unroll]] for (uint k = 0; k < DEPTH; k++) {
             const uint g = first_group + k * gl_SubgroupSize;
             if (k == 0 || g < push.groups)

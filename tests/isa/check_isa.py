@@ -16,7 +16,7 @@ import sys
 FAMILIES = ("navi31", "navi21")
 LIMITS = {  # weight type: instructions a weight on each family
     "Q4_0": (2.0, 2.0), "Q4_1": (1.94, 1.78), "Q5_0": (2.51, 2.22), "Q5_1": (2.45, 2.19),
-    "Q8_0": (1.63, 1.45), "Q4_K": (2.43, 2.17), "Q5_K": (2.86, 2.54), "Q6_K": (2.99, 2.68),
+    "Q8_0": (1.63, 1.45), "Q4_K": (2.43, 2.17), "Q5_K": (2.95, 2.60), "Q6_K": (2.99, 2.68),
     "IQ4_NL": (8.14, 7.01), "IQ4_XS": (8.34, 7.21),  # their values come from memory
 }
 SUBGROUP = 64
