@@ -3,6 +3,7 @@
  *   packed dots wanted and there, up to 8 tokens   matmul_gemv with packed dots; matmul_lane with
  *                                                  their numbers on a software device without such
  *                                                  an instruction
+ *   accelerated ones wanted, up to 32 tokens       matmul_gemv again, 8 tokens a workgroup
  *   else a software device                         matmul_lane
  *   else up to 8 tokens                            matmul_gemv
  *   more, or no subgroup operations                matmul_gemm */
@@ -10,7 +11,11 @@
 
 #include <assert.h>
 
-enum { GEMV_TOKENS_MAX = 8, LANE_TOKENS_MAX = 4 };
+enum {
+    GEMV_TOKENS_MAX = 8, /* of a workgroup */
+    GEMV_PASSES_MAX = 4, /* that many times W is read before matmul_gemm is worth it */
+    LANE_TOKENS_MAX = 4
+};
 
 struct variant {
     enum dtype dtype;
@@ -62,7 +67,8 @@ enum matmul_kind gpu_matmul_choose(const struct gpu_info *info, enum dtype dtype
     bool lanes = info->type == GPU_SOFTWARE;
     if (packed && tokens_max <= GEMV_TOKENS_MAX && lanes && !info->packed_dot_accelerated)
         return format == ACTIVATIONS_8 ? MATMUL_LANE_8 : MATMUL_LANE_16;
-    if (packed && tokens_max <= GEMV_TOKENS_MAX)
+    uint32_t passes = info->packed_dot_accelerated ? GEMV_PASSES_MAX : 1;
+    if (packed && tokens_max <= passes * GEMV_TOKENS_MAX)
         return format == ACTIVATIONS_8 ? MATMUL_GEMV_8 : MATMUL_GEMV_16;
     if (lanes)
         return MATMUL_LANE;
@@ -99,10 +105,10 @@ static void tile_gemv(const struct gpu_info *info, uint32_t tokens_max, struct g
     uint32_t local = subgroup < 64 && info->invocations_max >= 64 ? 64 : subgroup;
     uint32_t slots = local / subgroup;
     tiling->rows = 2 * slots;
-    tiling->tokens = tokens_max;
+    tiling->tokens = min_u32(tokens_max, GEMV_TOKENS_MAX);
     tiling->spec[0] = local;
     tiling->spec[1] = 2;
-    tiling->spec[2] = tokens_max;
+    tiling->spec[2] = tiling->tokens;
     tiling->slots = slots;
     tiling->depth = tokens_max == 1 ? 2 : 1;
     tiling->subgroup_size = info->subgroup_size_control ? subgroup : 0;

@@ -297,6 +297,21 @@ static void test_odd_columns(void **state)
             }
 }
 
+/* More tokens than a workgroup of matmul_gemv takes, the last set not full. */
+static void test_gemv_passes(void **state)
+{
+    (void)state;
+    struct gpu_info info = *gpu_device_info(device);
+    struct matmul_case matmul = {.dtype = DTYPE_Q4_K,
+                                 .rows = 11,
+                                 .cols = 512,
+                                 .row_count = 11,
+                                 .shard_rows = 11,
+                                 .tokens = 19,
+                                 .tokens_max = 32};
+    fixture_matmul(device, &info, &matmul, MATMUL_GEMV_16, BOUND);
+}
+
 /* The choice for devices that are not here. */
 static void test_choice(void **state)
 {
@@ -309,6 +324,11 @@ static void test_choice(void **state)
     assert_int_equal(gpu_matmul_choose(&info, DTYPE_Q4_0, 1, ACTIVATIONS_16), MATMUL_GEMV_16);
     assert_int_equal(gpu_matmul_choose(&info, DTYPE_Q4_0, 8, ACTIVATIONS_8), MATMUL_GEMV_8);
     assert_int_equal(gpu_matmul_choose(&info, DTYPE_Q4_0, 9, ACTIVATIONS_16), MATMUL_GEMM);
+    info.packed_dot_accelerated = true;
+    assert_int_equal(gpu_matmul_choose(&info, DTYPE_Q4_0, 32, ACTIVATIONS_16), MATMUL_GEMV_16);
+    assert_int_equal(gpu_matmul_tile(&info, DTYPE_Q4_0, 32, MATMUL_GEMV_16).tokens, 8);
+    assert_int_equal(gpu_matmul_choose(&info, DTYPE_Q4_0, 33, ACTIVATIONS_16), MATMUL_GEMM);
+    info.packed_dot_accelerated = false;
     assert_int_equal(gpu_matmul_choose(&info, DTYPE_Q4_0, 1, ACTIVATIONS_FLOAT), MATMUL_GEMV);
     assert_int_equal(gpu_matmul_choose(&info, DTYPE_F16, 1, ACTIVATIONS_16), MATMUL_GEMV);
     struct gpu_tiling tiling = gpu_matmul_tile(&info, DTYPE_Q4_0, 1, MATMUL_GEMV_16);
@@ -338,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_gemv_8),      cmocka_unit_test(test_lane),
         cmocka_unit_test(test_lane_packed), cmocka_unit_test(test_lane_packed_bits),
         cmocka_unit_test(test_gemm),        cmocka_unit_test(test_odd_columns),
+        cmocka_unit_test(test_gemv_passes),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
