@@ -273,14 +273,16 @@ bool lower_top(struct lower *lower)
     const struct gpu_space *space = &lower->gpu->space;
     const struct gpu_shape *shape = &lower->gpu->shape;
     struct gpu_area logits = lower_floats(lower, lower->plan->logits);
+    uint32_t parts = shape->software ? 1 : shape->pick_group / 32; /* lines of 32 segments */
     struct kernel_call scan, pick;
-    kernel_begin(&scan, SHADER_TOPK_SCAN, shape->element_group);
+    kernel_begin(&scan, SHADER_TOPK_SCAN, shape->pick_group);
     kernel_spec(&scan, GPU_TOP_SEGMENTS);
+    kernel_spec(&scan, parts);
     kernel_bind(&scan, 0, space->run, ACCESS_READ);
     kernel_bind(&scan, 1, logits, ACCESS_READ);
     kernel_bind(&scan, 2, space->maxima, ACCESS_WRITE);
     kernel_push(&scan, lower->plan->vocab);
-    scan.call.groups[0] = round_up(GPU_TOP_SEGMENTS, shape->element_group);
+    scan.call.groups[0] = round_up(GPU_TOP_SEGMENTS, shape->pick_group / parts);
     kernel_begin(&pick, SHADER_TOPK_PICK, shape->pick_group);
     kernel_spec(&pick, GPU_TOP_SEGMENTS);
     kernel_spec(&pick, GPU_TOP_MAX);

@@ -18,8 +18,10 @@ void gpu_run_open(struct gpu_run *run, const struct gpu_options *options, bool a
     memset(run, 0, sizeof *run);
     must(gpu_open(options, &run->device, &fault), &fault);
     if (as_discrete) {
-        run->device->probe.info.type = GPU_DISCRETE;
-        run->device->probe.info.unified_memory = false; /* run parameters are copied */
+        struct gpu_info *info = &run->device->probe.info;
+        info->type = GPU_DISCRETE;
+        info->packed_dot_accelerated = info->packed_dot;
+        info->unified_memory = false; /* run parameters are copied */
     }
     run->plan = plan;
     must(gpu_weights_load(run->device, plan, gguf, 0, parallel, NULL, NULL, &run->weights, &fault),

@@ -167,15 +167,16 @@ static void top_run(float *logits, uint32_t vocab, uint32_t wanted, uint32_t gro
                     struct top_found found[RESULTS + 1])
 {
     static uint32_t maxima[SEGMENTS];
+    const uint32_t parts = group / 8, own = group / parts; /* 1, 8, 32 */
     struct run_params params = {.count = 1, .outputs = 1, .top = wanted};
     struct kernel_run run = {
         .shader = SHADER_TOPK_SCAN,
-        .spec = {group, SEGMENTS},
-        .spec_count = 2,
+        .spec = {group, SEGMENTS, parts},
+        .spec_count = 3,
         .push = {vocab},
         .push_count = 1,
         .buffers = {{&params, sizeof params / 4}, {logits, vocab}, {maxima, SEGMENTS}},
-        .groups = {(SEGMENTS + group - 1) / group, 2, 1}};
+        .groups = {(SEGMENTS + own - 1) / own, 2, 1}};
     kernel_run(device, &run);
     run.shader = SHADER_TOPK_PICK;
     run.spec[2] = RESULTS;
