@@ -63,9 +63,9 @@ static void test_memory(void **state)
     exec_gpu_memory_used(pair.exec, pair.run.weights, &used);
     assert_memory_equal(&planned, &used, sizeof used);
     for (uint32_t i = 0; i < gpu_device_info(device)->heap_count; i++)
-        assert_int_equal(gpu_memory_used(device, i),
-                         used.heap[i].weights + used.heap[i].kv + used.heap[i].activations +
-                             used.heap[i].staging);
+        assert_int_equal(gpu_memory_used(device, i), used.heap[i].weights + used.heap[i].kv +
+                                                         used.heap[i].activations +
+                                                         used.heap[i].staging);
     pair_close(&pair);
 }
 
